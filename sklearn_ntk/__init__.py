@@ -1,0 +1,18 @@
+"""Infinitely wide neural networks as scikit-learn kernels and estimators."""
+
+from sklearn_ntk import networks
+from sklearn_ntk.classification import NNGPClassifier, NTKClassifier
+from sklearn_ntk.kernels import NNGP, NTK
+from sklearn_ntk.regression import NNGPRegressor, NTKRegressor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NNGP",
+    "NTK",
+    "NNGPClassifier",
+    "NNGPRegressor",
+    "NTKClassifier",
+    "NTKRegressor",
+    "networks",
+]

@@ -1,0 +1,47 @@
+"""Descriptions of parameters that several estimators share."""
+
+import inspect
+
+__all__ = ["with_shared_parameters"]
+
+PARAMETERS = {
+    "network": """\
+network : Layer, "precomputed" or None, default=None
+    The infinitely wide network: one of :mod:`sklearn_ntk.networks`. None means
+    ``MLP()``, and its parameters can be reached as ``network__depth`` and so on.
+    With "precomputed", X is a Gram matrix: of shape (n_samples, n_samples) to fit,
+    (n_samples, n_samples_fitted) to predict.""",
+    "alpha": """\
+alpha : float or array-like of shape (n_samples,), default=0.05
+    What is added to the diagonal of the kernel matrix: the variance of the noise,
+    or the strength of the regularisation. It is absolute, in the kernel's own units
+    (and of the standardised targets): ``MLP()`` is scaled so that the neural tangent
+    kernel is 1 at a standardised row, and then 0.01 to 0.1 suits most tables, less
+    where the targets are clean. One per row where some are noisier than others.""",
+    "normalize_y": """\
+normalize_y : bool, default=True
+    Whether to centre and scale each target before the fit. Predictions are in the
+    targets' own units in either case.""",
+    "n_jobs": """\
+n_jobs : int or None, default=None
+    Number of threads that compute the kernel. None means all cores, as for BLAS.""",
+    "fitted": """\
+network_ : Layer or "precomputed"
+    The network that was used.
+X_fit_ : ndarray or CSR array of shape (n_samples_fitted, n_features)
+    The rows of X of positive weight; their Gram matrix, where it is precomputed.
+n_features_in_ : int
+    Number of features seen in :term:`fit`.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of features seen in :term:`fit`, where X has names that are all strings.""",
+}
+
+
+def with_shared_parameters(cls):
+    """Put the shared descriptions in the place of ``{name}`` in a class's docstring."""
+    if cls.__doc__ is not None:
+        doc = inspect.cleandoc(cls.__doc__)
+        for name, description in PARAMETERS.items():
+            doc = doc.replace(f"{{{name}}}", description)
+        cls.__doc__ = doc
+    return cls

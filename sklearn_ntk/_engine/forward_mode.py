@@ -1,0 +1,289 @@
+"""Forward-mode differentiation of formulas written against an array namespace.
+
+A `Dual` is an array together with its derivatives along named directions, the
+*tangents*. A formula that calls its namespace ``xp`` runs unchanged on plain
+arrays and, with `DualNamespace` in the place of ``xp``, on duals; that is how a
+layer's one formula yields the gradient in every hyperparameter.
+"""
+
+import math
+from functools import cached_property
+
+__all__ = [
+    "Dual",
+    "DualNamespace",
+    "concatenate",
+    "gather",
+    "scatter",
+    "tangents_of",
+    "value_of",
+]
+
+
+def value_of(x):
+    """The plain array of `x`, a `Dual` or already plain."""
+    return x.value if isinstance(x, Dual) else x
+
+
+def tangents_of(x):
+    """The derivatives of `x` by direction; empty for a constant."""
+    return x.tangents if isinstance(x, Dual) else {}
+
+
+def chain(value, *terms):
+    """A `Dual` of `value` whose tangents are ``sum(partial * tangent)`` over `terms`.
+
+    Each term is a pair (operand, partial derivative with respect to it).
+    """
+    tangents = {}
+    for operand, partial in terms:
+        for direction, tangent in tangents_of(operand).items():
+            step = partial * tangent
+            known = tangents.get(direction)
+            tangents[direction] = step if known is None else known + step
+    return Dual(value, tangents) if tangents else value
+
+
+def gather(xp, x, mask):
+    """The elements of `x`, broadcast to the shape of `mask`, where `mask` is True."""
+
+    def taken(a):
+        return xp.broadcast_to(xp.asarray(a), mask.shape)[mask]
+
+    if not isinstance(x, Dual):
+        return taken(x)
+    return Dual(taken(x.value), {d: taken(t) for d, t in x.tangents.items()})
+
+
+def concatenate(xp, parts):
+    """One-dimensional arrays joined."""
+    values = [value_of(part) for part in parts]
+    directions = {d: None for part in parts for d in tangents_of(part)}
+    tangents = {
+        d: xp.concat(
+            [
+                xp.zeros_like(value) + tangents_of(part).get(d, 0.0)
+                for part, value in zip(parts, values, strict=True)
+            ]
+        )
+        for d in directions
+    }
+    value = xp.concat(values)
+    return Dual(value, tangents) if tangents else value
+
+
+def scatter(xp, x, mask, elements):
+    """A copy of `x` with `elements` in the places where `mask` is True."""
+
+    def filled(a, new):
+        out = xp.zeros(mask.shape, dtype=value_of(x).dtype) + a
+        out[mask] = new
+        return out
+
+    old, new = tangents_of(x), tangents_of(elements)
+    value = filled(value_of(x), value_of(elements))
+    tangents = {d: filled(old.get(d, 0.0), new.get(d, 0.0)) for d in {**old, **new}}
+    return Dual(value, tangents) if tangents else value
+
+
+class Dual:
+    """An array with derivatives along named directions.
+
+    Parameters
+    ----------
+    value : array or float
+    tangents : dict of str to array or float
+        Each broadcasts against `value`. A direction that is missing is zero.
+    """
+
+    __array_ufunc__ = None  # NumPy arrays on the left leave the operation to us
+    __slots__ = ("tangents", "value")
+
+    def __init__(self, value, tangents):
+        self.value = value
+        self.tangents = tangents
+
+    def __repr__(self):
+        return f"Dual({self.value!r}, tangents={list(self.tangents)})"
+
+    @property
+    def shape(self):
+        return self.value.shape
+
+    @property
+    def dtype(self):
+        return self.value.dtype
+
+    def __getitem__(self, key):
+        return Dual(self.value[key], {d: t[key] for d, t in self.tangents.items()})
+
+    def __neg__(self):
+        return chain(-self.value, (self, -1.0))
+
+    def __add__(self, other):
+        return chain(self.value + value_of(other), (self, 1.0), (other, 1.0))
+
+    __radd__ = __add__
+
+    def __sub__(self, other):
+        return chain(self.value - value_of(other), (self, 1.0), (other, -1.0))
+
+    def __rsub__(self, other):
+        return -(self - other)
+
+    def __mul__(self, other):
+        a, b = self.value, value_of(other)
+        return chain(a * b, (self, b), (other, a))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other):
+        b = value_of(other)
+        quotient = self.value / b
+        return chain(quotient, (self, 1.0 / b), (other, -quotient / b))
+
+    def __rtruediv__(self, other):
+        quotient = other / self.value
+        return chain(quotient, (self, -quotient / self.value))
+
+    def __pow__(self, power):
+        if power == 0:
+            return self.value**0
+        return chain(self.value**power, (self, power * self.value ** (power - 1)))
+
+    def __rpow__(self, base):
+        power = base**self.value
+        return chain(power, (self, math.log(base) * power))
+
+    def __abs__(self):
+        sign = 1.0 - 2.0 * (self.value < 0)
+        return chain(abs(self.value), (self, sign))
+
+    def __gt__(self, other):
+        return self.value > value_of(other)
+
+    def __ge__(self, other):
+        return self.value >= value_of(other)
+
+    def __lt__(self, other):
+        return self.value < value_of(other)
+
+    def __le__(self, other):
+        return self.value <= value_of(other)
+
+    def __eq__(self, other):
+        return self.value == value_of(other)
+
+    def __ne__(self, other):
+        return self.value != value_of(other)
+
+    __hash__ = None
+
+
+class DualNamespace:
+    """The array namespace `xp`, with functions that also differentiate.
+
+    Only differentiable functions are wrapped; anything else (constants, dtypes,
+    creation functions) is looked up in `xp` itself.
+    """
+
+    def __init__(self, xp):
+        self._xp = xp
+
+    def __getattr__(self, name):
+        return getattr(self._xp, name)
+
+    @cached_property
+    def _smooth(self):
+        xp = self._xp
+        return {
+            "exp": lambda v, y: y,
+            "expm1": lambda v, y: y + 1.0,
+            "log": lambda v, y: 1.0 / v,
+            "log1p": lambda v, y: 1.0 / (1.0 + v),
+            "sin": lambda v, y: xp.cos(v),
+            "cos": lambda v, y: -xp.sin(v),
+            "sinh": lambda v, y: xp.cosh(v),
+            "cosh": lambda v, y: xp.sinh(v),
+        }
+
+    def _apply(self, name, x):
+        v = value_of(x)
+        y = getattr(self._xp, name)(v)
+        return chain(y, (x, self._smooth[name](v, y))) if isinstance(x, Dual) else y
+
+    def exp(self, x):
+        return self._apply("exp", x)
+
+    def expm1(self, x):
+        return self._apply("expm1", x)
+
+    def log(self, x):
+        return self._apply("log", x)
+
+    def log1p(self, x):
+        return self._apply("log1p", x)
+
+    def sin(self, x):
+        return self._apply("sin", x)
+
+    def cos(self, x):
+        return self._apply("cos", x)
+
+    def sinh(self, x):
+        return self._apply("sinh", x)
+
+    def cosh(self, x):
+        return self._apply("cosh", x)
+
+    def sqrt(self, x):
+        """Square root, with derivative 0 at 0.
+
+        What reaches 0 here is the angle between a row and itself or a parallel
+        one, which stays 0 whatever the hyperparameters.
+        """
+        xp = self._xp
+        root = xp.sqrt(value_of(x))
+        safe = xp.where(root > 0, root, xp.ones_like(root))
+        partial = xp.where(root > 0, 0.5 / safe, xp.zeros_like(root))
+        return chain(root, (x, partial))
+
+    def hypot(self, a, b):
+        xp = self._xp
+        u, v = value_of(a), value_of(b)
+        r = xp.hypot(u, v)
+        safe = xp.where(r > 0, r, xp.ones_like(r))
+        return chain(r, (a, u / safe), (b, v / safe))
+
+    def atan2(self, s, c):
+        """Angle of (c, s), a point of the unit circle."""
+        u, v = value_of(s), value_of(c)
+        return chain(self._xp.atan2(u, v), (s, v), (c, -u))
+
+    def abs(self, x):
+        return abs(x) if isinstance(x, Dual) else self._xp.abs(x)
+
+    def where(self, condition, a, b):
+        xp = self._xp
+        value = xp.where(condition, value_of(a), value_of(b))
+        ta, tb = tangents_of(a), tangents_of(b)
+        tangents = {
+            d: xp.where(condition, ta.get(d, 0.0), tb.get(d, 0.0)) for d in {**ta, **tb}
+        }
+        return Dual(value, tangents) if tangents else value
+
+    def maximum(self, a, b):
+        return self.where(value_of(a) >= value_of(b), a, b)
+
+    def minimum(self, a, b):
+        return self.where(value_of(a) <= value_of(b), a, b)
+
+    def zeros_like(self, x):
+        return self._xp.zeros_like(value_of(x))
+
+    def ones_like(self, x):
+        return self._xp.ones_like(value_of(x))
+
+    def chain(self, value, *terms):
+        """`value` with tangents by given partial derivatives; see `chain`."""
+        return chain(value, *terms)

@@ -1,0 +1,193 @@
+"""Gram matrices of a network, block by block; this module knows no formula."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, tangents_of, value_of
+from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
+from sklearn_ntk.networks._inputs import Inputs, VectorSeed
+
+__all__ = ["contraction", "diagonal", "gradient", "gram"]
+
+TILE = 256  # rows and columns of a block: its arrays stay in a core's cache
+
+
+def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None):
+    """Kernel matrices of a network.
+
+    Parameters
+    ----------
+    network : Layer
+    X : array or CSR array of shape (n, d)
+    Y : array or CSR array of shape (m, d) or None
+        None: X against itself, computed once and mirrored.
+    kinds : tuple of {"nngp", "ntk"}
+        Which kernels, from one pass.
+    n_jobs : int or None
+        Number of threads; None means all cores.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n, m)
+        One for each of `kinds`.
+    """
+    network = _prepared(network, X)
+    outputs = tuple(_empty(X, Y) for _ in kinds)
+
+    def compute(tile):
+        pairs = network.propagate(_inputs(np, X, Y, tile, kinds)).resolve()
+        for kind, out in zip(kinds, outputs, strict=True):
+            _place(out, getattr(pairs, kind), tile, symmetric=Y is None)
+
+    _for_each(compute, _tiles(X, Y), n_jobs)
+    return outputs
+
+
+def diagonal(network, X, *, kinds=("ntk",)):
+    """Diagonals of `gram(network, X)`, at the cost of n pairs."""
+    pairs = _prepared(network, X).propagate(_diagonal_inputs(np, X, kinds)).resolve()
+    return tuple(getattr(pairs, kind) + np.zeros(X.shape[0]) for kind in kinds)
+
+
+def gradient(network, X, *, kind, n_jobs=None):
+    """A kernel matrix and its derivatives in the log-hyperparameters.
+
+    Returns
+    -------
+    K : ndarray of shape (n, n)
+    K_gradient : ndarray of shape (n, n, p)
+        In the order of the network's free hyperparameters.
+    """
+    network.validate()
+    free = free_hyperparameters(network)
+    K = _empty(X, None)
+    K_gradient = np.empty((*K.shape, sum(h.n_elements for h in free)))
+
+    def compute(tile):
+        value, slopes = _differentiated(network, X, tile, kind, free)
+        _place(K, value, tile, symmetric=True)
+        for index, slope in enumerate(slopes):
+            _place(K_gradient[..., index], slope, tile, symmetric=True)
+
+    _for_each(compute, _tiles(X, None), n_jobs)
+    return K, K_gradient
+
+
+def contraction(network, X, W, *, kind, n_jobs=None):
+    """Derivatives of ``sum(W * K(X))`` in the log-hyperparameters.
+
+    Never holds more than one block of one derivative. W is a symmetric matrix.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+    """
+    network.validate()
+    free = free_hyperparameters(network)
+
+    def compute(tile):
+        rows, columns = tile
+        weights = W[rows, columns] * (1.0 if rows == columns else 2.0)
+        _, slopes = _differentiated(network, X, tile, kind, free)
+        return np.array([np.sum(weights * slope) for slope in slopes])
+
+    parts = _for_each(compute, _tiles(X, None), n_jobs)
+    return np.sum(parts, axis=0)
+
+
+def free_hyperparameters(network):
+    """The hyperparameters that are not fixed, in the order of theta."""
+    return [h for h in network.hyperparameters if not h.fixed]
+
+
+def _prepared(network, X):
+    network.validate()
+    return network.build(Inputs(np, X).standard_row())
+
+
+def _empty(X, Y):
+    return np.empty((X.shape[0], (X if Y is None else Y).shape[0]))
+
+
+def _tiles(X, Y):
+    """Blocks as pairs of slices; those on and above the diagonal where Y is None."""
+    columns = X.shape[0] if Y is None else Y.shape[0]
+    return [
+        (slice(i, min(i + TILE, X.shape[0])), slice(j, min(j + TILE, columns)))
+        for i in range(0, X.shape[0], TILE)
+        for j in range(i if Y is None else 0, columns, TILE)
+    ]
+
+
+def _inputs(xp, X, Y, tile, kinds):
+    rows, columns = tile
+    if Y is not None:
+        return Inputs(xp, X[rows], Y[columns], ntk="ntk" in kinds)
+    same = np.eye(rows.stop - rows.start, dtype=bool) if rows == columns else None
+    return Inputs(xp, X[rows], X[columns], same=same, ntk="ntk" in kinds)
+
+
+def _diagonal_inputs(xp, X, kinds):
+    same = np.ones(X.shape[0], dtype=bool)
+    return Inputs(xp, X, same=same, ntk="ntk" in kinds)
+
+
+def _place(out, block, tile, *, symmetric):
+    """Write a block, and where the matrix is symmetric its mirror image."""
+    rows, columns = tile
+    if symmetric and rows == columns:
+        block = np.broadcast_to(block, out[tile].shape)
+        upper = np.triu(block)
+        out[tile] = upper + np.triu(block, 1).T
+        return
+    out[tile] = block
+    if symmetric:
+        out[columns, rows] = out[tile].T
+
+
+def _for_each(compute, tiles, n_jobs):
+    """Results of `compute` for all tiles, in their order."""
+    _keep_freed_memory()
+    workers = min(n_threads(n_jobs), len(tiles))
+    if workers == 1:
+        return [compute(tile) for tile in tiles]
+    with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(compute, tiles))
+
+
+def _keep_freed_memory():
+    """Have the C library keep a tile's freed arrays for the next ones.
+
+    glibc gives memory back to the system above a threshold, which starts at 128 kB
+    and which freeing a larger block raises to that block's size. Without this, the
+    page faults of every temporary array take two thirds of the time.
+    """
+    np.empty(2**25 - 2**16, dtype=np.uint8)
+
+
+def _differentiated(network, X, tile, kind, free):
+    """A block of a kernel and the blocks of its derivatives, one by one."""
+    seeds = {h.name: _seed(network, h.name) for h in free}
+    xp = DualNamespace(np)
+    inputs = _inputs(xp, X, None, tile, (kind,))
+    lifted = network.with_values(seeds).build(inputs.standard_row())
+    result = getattr(lifted.propagate(inputs).resolve(), kind)
+    shape = (tile[0].stop - tile[0].start, tile[1].stop - tile[1].start)
+    return value_of(result), _slopes(seeds, tangents_of(result), shape)
+
+
+def _slopes(seeds, tangents, shape):
+    for name, seed in seeds.items():
+        if isinstance(seed, VectorSeed):
+            for feature in range(len(seed.value)):
+                yield seed.gradient(tangents, feature)
+        else:
+            yield np.broadcast_to(tangents.get(name, 0.0), shape)
+
+
+def _seed(network, name):
+    value = network.get_params()[name]
+    if np.ndim(value) == 0:
+        return Dual(value, {name: value})
+    return VectorSeed(np.asarray(value, dtype=float), name)

@@ -1,0 +1,149 @@
+"""What all estimators share: a network, its Gram matrices and a factorisation."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_ntk._default_network import DefaultNetwork, resolve_network
+from sklearn_ntk._engine.gram import gram
+from sklearn_ntk._sklearn_private import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    _check_sample_weight,
+)
+from sklearn_ntk._solvers.cholesky import Cholesky
+from sklearn_ntk.networks import Layer
+
+__all__ = ["NetworkEstimator", "noise_of"]
+
+ASYMMETRY = 1e-8  # of a precomputed Gram matrix, relative to its largest entry
+
+
+class NetworkEstimator(DefaultNetwork, BaseEstimator):
+    """Base class of the estimators: from X, y and weights to a linear system.
+
+    A subclass says which kernel it uses, ``_kind``. The system's matrix is
+    ``G = K + diag(alpha / weight)``; rows of weight 0 take no part in it.
+    """
+
+    _kind: str
+    _solver = Cholesky()
+    _parameter_constraints: dict = {
+        "network": [Layer, StrOptions({"precomputed"}), None],
+        "alpha": [Interval(Real, 0, np.inf, closed="left"), "array-like"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self._is_precomputed()
+        tags.input_tags.sparse = not self._is_precomputed()
+        return tags
+
+    def _is_precomputed(self):
+        return isinstance(self.network, str)
+
+    def _validated_for_fit(self, X, y, **options):
+        """X as float64, and y; both may be views of what was given."""
+        return validate_data(self, X, y, **self._accepted(), **options)
+
+    def _validated(self, X):
+        """X as float64, with the features of the fit."""
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, **self._accepted())
+
+    def _accepted(self):
+        sparse = False if self._is_precomputed() else "csr"
+        return {"accept_sparse": sparse, "dtype": np.float64}
+
+    def _keep_rows(self, X, y, sample_weight):
+        """Keep what counts of the training set; y, weight and alpha of those rows."""
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        self._rows = np.flatnonzero(weight)  # also makes copies of what was given
+        if len(self._rows) == 0:
+            raise ValueError("sample_weight must have a positive element. All are 0.")
+        if self._is_precomputed():
+            _check_gram(X)
+            self.network_ = self.network
+            self.X_fit_ = X[np.ix_(self._rows, self._rows)]
+        else:
+            self.network_ = resolve_network(self.network)
+            self.network_.validate()
+            self.X_fit_ = X[self._rows]
+        alpha = self._alpha_per_row(X.shape[0])
+        return y[self._rows], weight[self._rows], alpha[self._rows]
+
+    def _alpha_per_row(self, n_samples):
+        alpha = np.asarray(self.alpha, dtype=np.float64)
+        shaped = alpha.ndim == 0 or alpha.shape == (n_samples,)
+        if not (shaped and np.all(np.isfinite(alpha)) and np.all(alpha >= 0)):
+            raise InvalidParameterError(
+                f"The 'alpha' parameter of {type(self).__name__} must be a float in "
+                f"the range [0.0, inf) or an array of such floats of shape "
+                f"({n_samples},), one per row of X. Got {self.alpha!r} instead."
+            )
+        return np.full(n_samples, alpha)
+
+    def _train_gram(self, kind, network):
+        """The kernel matrix of a network over the rows of the fit, fresh."""
+        if self._is_precomputed():
+            return self.X_fit_.copy()
+        (K,) = gram(network, self.X_fit_, kinds=(kind,), n_jobs=self.n_jobs)
+        return self._finite(K)
+
+    def _cross_gram(self, X, *kinds):
+        """Kernels, one for each of `kinds`, of new rows with the rows of the fit."""
+        if self._is_precomputed():
+            return (X[:, self._rows],)
+        blocks = gram(self.network_, X, self.X_fit_, kinds=kinds, n_jobs=self.n_jobs)
+        return tuple(map(self._finite, blocks))
+
+    def _finite(self, K):
+        if not np.all(np.isfinite(K)):
+            raise ValueError(
+                f"The kernel of {self.network_!r} is not finite on these rows. Scale X "
+                "down, for example with StandardScaler."
+            )
+        return K
+
+    def _factorize(self, K, noise):
+        """A factorisation of K + diag(noise), in the place of K; warns of a jitter."""
+        size = np.mean(K.diagonal())
+        factor = self._solver.factorize(K, noise)
+        if factor.jitter:
+            warnings.warn(
+                f"alpha={np.min(noise):.2g} is too small for the conditioning of the "
+                f"kernel matrix: a jitter of {factor.jitter:.1e} of its diagonal, "
+                f"{factor.jitter * size:.1e} on average, was added to it. Increase "
+                "alpha to at least that.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return factor
+
+
+def noise_of(alpha, weight):
+    """What alpha adds to the diagonal for rows that count `weight` times."""
+    return alpha / np.maximum(weight, 1e-300)
+
+
+def _check_gram(K):
+    """Refuse a matrix that cannot be the Gram matrix of a training set."""
+    if K.shape[0] != K.shape[1]:
+        raise ValueError(
+            "Precomputed matrix must be a square matrix. Input is a "
+            f"{K.shape[0]}x{K.shape[1]} matrix."
+        )
+    gap, size = np.max(np.abs(K - K.T)), np.max(np.abs(K))
+    if gap > ASYMMETRY * size:
+        raise ValueError(
+            f"Precomputed matrix must be symmetric. Entries differ by up to {gap:.2g} "
+            "from those of its transpose."
+        )

@@ -1,0 +1,19 @@
+"""The private names of scikit-learn that the estimators use, in one place."""
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
+from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = [
+    "Interval",
+    "InvalidParameterError",
+    "StrOptions",
+    "_check_optimize_result",
+    "_check_sample_weight",
+    "_fit_context",
+]

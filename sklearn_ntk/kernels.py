@@ -1,0 +1,221 @@
+"""The kernels of infinitely wide networks, as scikit-learn kernel objects."""
+
+import numpy as np
+from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
+from sklearn.metrics.pairwise import check_pairwise_arrays
+from sklearn.utils import check_array
+
+from sklearn_ntk._default_network import DefaultNetwork
+from sklearn_ntk._engine import gram as engine
+from sklearn_ntk.networks import MLP
+
+__all__ = ["NNGP", "NTK"]
+
+
+class _NetworkKernel(DefaultNetwork, Kernel):
+    """What the two kernels of a network share."""
+
+    _kind = None
+
+    def __init__(self, network=None):
+        self.network = network
+
+    def _network(self):
+        return MLP() if self.network is None else self.network
+
+    @property
+    def requires_vector_input(self):
+        """Whether inputs are rows of numbers."""
+        return True
+
+    def is_stationary(self):
+        """Whether the kernel depends on x - x' alone; a network's does not."""
+        return False
+
+    @property
+    def hyperparameters(self):
+        """The network's continuous hyperparameters, sorted by name."""
+        return [
+            Hyperparameter(f"network__{h.name}", *h[1:])
+            for h in self._network().hyperparameters
+        ]
+
+    @property
+    def theta(self):
+        """Logarithms of the hyperparameters that are not fixed."""
+        params = self._network().get_params()
+        free = engine.free_hyperparameters(self._network())
+        if not free:
+            return np.array([])
+        return np.log(np.hstack([params[h.name] for h in free]).astype(float))
+
+    @theta.setter
+    def theta(self, theta):
+        values, start = {}, 0
+        for h in self.hyperparameters:
+            if h.fixed:
+                continue
+            part = np.exp(theta[start : start + h.n_elements])
+            values[h.name] = part if h.n_elements > 1 else float(part[0])
+            start += h.n_elements
+        if start != len(theta):
+            raise ValueError(
+                f"theta must have {start} elements, one for each hyperparameter that "
+                f"is not fixed. Got {len(theta)}."
+            )
+        self.set_params(**values)
+
+    def __call__(self, X, Y=None, eval_gradient=False):
+        """Evaluate the kernel.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples_X, n_features)
+        Y : array-like or CSR of shape (n_samples_Y, n_features), default=None
+            None: X itself.
+        eval_gradient : bool, default=False
+            Whether to return the gradient in the logarithms of the
+            hyperparameters, too. Only where Y is None.
+
+        Returns
+        -------
+        K : ndarray of shape (n_samples_X, n_samples_Y)
+        K_gradient : ndarray of shape (n_samples_X, n_samples_X, n_dims)
+            Only where `eval_gradient` is True.
+        """
+        if eval_gradient:
+            if Y is not None:
+                raise ValueError("Gradient can only be evaluated when Y is None.")
+            return engine.gradient(self._network(), _checked(X), kind=self._kind)
+        if Y is None:
+            (K,) = engine.gram(self._network(), _checked(X), kinds=(self._kind,))
+        else:
+            X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
+            (K,) = engine.gram(self._network(), X, Y, kinds=(self._kind,))
+        return K
+
+    def diag(self, X):
+        """The diagonal of ``kernel(X)``, at the cost of n_samples pairs.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        (diagonal,) = engine.diagonal(self._network(), _checked(X), kinds=(self._kind,))
+        return diagonal
+
+    def gradient_dot(self, X, W):
+        """The gradient of ``sum(W * kernel(X))`` in theta.
+
+        It is what a marginal likelihood needs, and never holds the array of shape
+        (n_samples, n_samples, n_dims) that ``eval_gradient=True`` returns.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+        W : array-like of shape (n_samples, n_samples)
+
+        Returns
+        -------
+        ndarray of shape (n_dims,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_ntk import NTK
+        >>> X = np.eye(3)
+        >>> K, K_gradient = NTK()(X, eval_gradient=True)
+        >>> np.allclose(NTK().gradient_dot(X, K), np.sum(K[..., None] * K_gradient))
+        True
+        """
+        X, W = _checked(X), check_array(W, dtype=np.float64)
+        if W.shape != (X.shape[0], X.shape[0]):
+            raise ValueError(
+                f"W must have shape {(X.shape[0], X.shape[0])}, one row and column for "
+                f"each row of X. Got {W.shape}."
+            )
+        W = 0.5 * (W + W.T)
+        return engine.contraction(self._network(), X, W, kind=self._kind)
+
+    def __repr__(self):
+        inner = "" if self.network is None else repr(self.network)
+        return f"{type(self).__name__}({inner})"
+
+
+class NTK(_NetworkKernel):
+    r"""The neural tangent kernel of an infinitely wide network.
+
+    .. math:: \Theta(x, x') = \sum_\theta
+        \frac{\partial f(x)}{\partial \theta} \frac{\partial f(x')}{\partial \theta},
+        \quad \text{width} \to \infty
+
+    Training such a network by gradient descent on the squared error is kernel
+    regression with this kernel. It goes wherever scikit-learn takes a kernel.
+
+    Parameters
+    ----------
+    network : Layer or None, default=None
+        From `sklearn_ntk.networks`; None is ``MLP()``.
+
+    References
+    ----------
+    .. [1] Jacot, Gabriel, Hongler (2018). Neural tangent kernel: convergence and
+       generalization in neural networks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.gaussian_process import GaussianProcessRegressor
+    >>> from sklearn.gaussian_process.kernels import WhiteKernel
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ntk import NTK
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = make_pipeline(
+    ...     StandardScaler(),
+    ...     GaussianProcessRegressor(NTK() + WhiteKernel(), normalize_y=True),
+    ... )
+    >>> round(model.fit(X[:300], y[:300]).score(X[300:], y[300:]), 1)
+    0.5
+    """
+
+    _kind = "ntk"
+
+
+class NNGP(_NetworkKernel):
+    r"""The Gaussian-process kernel of an infinitely wide network at initialisation.
+
+    .. math:: K(x, x') = E[f(x) f(x')], \quad \text{width} \to \infty
+
+    A Gaussian process with this kernel is a Bayesian neural network; equally, it is
+    a network of which only the readout is trained.
+
+    Parameters
+    ----------
+    network : Layer or None, default=None
+        From `sklearn_ntk.networks`; None is ``MLP()``.
+
+    References
+    ----------
+    .. [1] Lee et al. (2018). Deep neural networks as Gaussian processes.
+    .. [2] Matthews et al. (2018). Gaussian process behaviour in wide deep neural
+       networks.
+
+    Examples
+    --------
+    >>> from sklearn_ntk import NNGP
+    >>> from sklearn_ntk.networks import MLP
+    >>> NNGP(MLP(depth=1, output_scale=1.0))([[1.0, 1.0], [1.0, -1.0]]).round(3)
+    array([[4.   , 2.304],
+           [2.304, 4.   ]])
+    """
+
+    _kind = "nngp"
+
+
+def _checked(X):
+    return check_array(X, accept_sparse="csr", dtype=np.float64)

@@ -1,0 +1,295 @@
+r"""The kernel of a function of one variable, from quadrature along rows and tables.
+
+With y(z) = phi(sigma z) / A, A the row's root mean square, the normalised output
+covariance C satisfies, without cancellation,
+
+.. math:: 1 - C = \tfrac12 E[(y(z) - y'(z))^2]
+    + \frac{\sigma \sigma'}{A A'} (1 - \cos\vartheta) W,
+
+and the same from the antipodal end: that is what is computed.
+"""
+
+import numpy as np
+
+from sklearn_ntk.networks import _gauss_polar as polar
+from sklearn_ntk.networks._gauss_rules import normal_rule
+from sklearn_ntk.networks._gauss_table import SlopeTable
+
+__all__ = ["GaussKernel", "Moments", "Rows", "reshaped"]
+
+_SMALLEST, _LARGEST = 1e-300, 2.0**50
+_CLOSE = 1e-4
+
+
+class Rows:
+    """Second moments of rows of given standard deviations, as `phi` transforms them.
+
+    Below `_SMALLEST` a function is its own tangent, and above `_LARGEST` its own
+    asymptote, homogeneous of degree ``phi.degree``.
+    """
+
+    def __init__(self, phi, std, top, rule=None):
+        self.std = np.clip(std, _SMALLEST, _LARGEST)
+        self.excess = np.maximum(std / _LARGEST, 1.0)
+        z, w = normal_rule(min(max(top, 1.0), _LARGEST)) if rule is None else rule
+        u, root = self.std[:, None] * z, np.sqrt(w)
+        y = np.stack((phi.value(u), phi.value(-u)))
+        scale = np.abs(y).max(axis=(0, 2))[:, None]
+        scale = np.where(scale > 0, scale, 1.0)
+        y = y / scale * root
+        size = np.sqrt(np.einsum("snk,snk->n", y, y))[:, None]
+        size = np.where(size > 0, size, 1.0)
+        slope = np.stack((phi.slope(u), phi.slope(-u)))
+        turned = slope * (np.stack((z, -z))[:, None] * root) / (scale * size)
+        self.y = y / size
+        grown = np.einsum("snk,snk->n", self.y, turned)
+        self.d_y = turned - self.y * grown[:, None]
+        self.A = (scale * size)[:, 0]
+        self.d_A = self.A * grown
+        self.out, self.d_out = self._original(phi, std)
+        self.slope_square = np.einsum("snk,k->n", slope**2, w)
+        bend = np.stack((phi.curvature(u), -phi.curvature(-u)))
+        self.d_slope_square = 2.0 * np.einsum("snk,snk,k->n", slope, bend, z * w)
+
+    def _original(self, phi, std):
+        at_zero = np.abs(phi.value(np.zeros(1)))[0]
+        out = np.where(std == 0.0, at_zero, self.A * self.excess**phi.degree)
+        return out, self.d_A * self.excess ** (phi.degree - 1.0)
+
+    def matrix(self, flip=False, derivative=False):
+        y = self.d_y if derivative else self.y
+        return np.concatenate((y[1], y[0]) if flip else (y[0], y[1]), axis=1)
+
+
+class Moments:
+    """What an activation returns, in plain arrays.
+
+    Attributes
+    ----------
+    out_x, out_y : array
+        Standard deviations.
+    gap : array
+        One minus the cosine's magnitude, counted from +1 or, where `negative`, -1.
+    slope : array
+        E[phi'(u) phi'(v)].
+    d_gap, d_slope : tuple of array or None
+        Their derivatives in std_x, in std_y and in the angle.
+    d_out_x, d_out_y : array
+    """
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+    @property
+    def cos(self):
+        return np.where(self.negative, self.gap - 1.0, 1.0 - self.gap)
+
+    @property
+    def sin(self):
+        return np.sqrt(self.gap * (2.0 - self.gap))
+
+
+class GaussKernel:
+    """The kernel of a function that is smooth on either side of 0.
+
+    Parameters
+    ----------
+    phi : object
+        With ``value``, ``slope`` and ``curvature``, the function and its derivatives
+        (anything at 0); ``analytic``, whether it is at 0, too; and ``degree``, the
+        power of u it grows with.
+    """
+
+    def __init__(self, phi, table=None):
+        self.phi = phi
+        self.table = SlopeTable(phi) if table is None else table
+
+    def moments(self, std_x, std_y, cos, sin, gradient=False):
+        """Moments of a block, (n, 1) against (1, m), or of pairs of any shape."""
+        if std_x.ndim == 2 and std_x.shape[1] == std_y.shape[0] == 1:
+            return _Evaluation(self, std_x[:, 0], std_y[0], cos, sin).run(gradient)
+        shape = np.broadcast_shapes(std_x.shape, std_y.shape, cos.shape, sin.shape)
+        flat = [np.broadcast_to(a, shape).ravel() for a in (std_x, std_y, cos, sin)]
+        return reshaped(_Evaluation(self, *flat).run(gradient), shape)
+
+
+def reshaped(moments, shape):
+    for name, field in vars(moments).items():
+        if isinstance(field, tuple):
+            field = tuple(f.reshape(shape) for f in field)
+        elif field is not None:
+            field = field.reshape(shape)
+        setattr(moments, name, field)
+    return moments
+
+
+class _Evaluation:
+    def __init__(self, kernel, std_x, std_y, cos, sin):
+        self.phi, self.table = kernel.phi, kernel.table
+        self.block = cos.ndim == 2
+        top = max(std_x.max(initial=0.0), std_y.max(initial=0.0))
+        self.x = Rows(self.phi, std_x, top)
+        same = std_x is std_y or np.array_equal(std_x, std_y)
+        self.y = self.x if same else Rows(self.phi, std_y, top)
+        self.cos, self.sin = cos, sin
+        self.negative = cos < 0
+        self.t = sin / (1.0 + np.abs(cos))
+        self.equal = self.along_x(std_x) == self.along_y(std_y)
+        self.zero = self.equal & (self.along_x(std_x) == 0)
+
+    def along_x(self, row):
+        return row[:, None] if self.block else row
+
+    def along_y(self, row):
+        return row[None, :] if self.block else row
+
+    def run(self, gradient):
+        x, y = self.x, self.y
+        itself = (self.equal & (self.sin == 0) & ~self.negative) | self.zero
+        gap, slope, d_gap, d_slope = self._generic(gradient, itself)
+        gap = np.where(itself, 0.0, np.clip(gap, 0.0, 2.0))
+        slope = np.where(itself, self.along_x(x.slope_square), slope)
+        if gradient:
+            half = 0.5 * self.along_x(x.d_slope_square)
+            d_gap = [np.where(itself, 0.0, d) for d in d_gap]
+            d_slope = [
+                np.where(itself, own, d)
+                for own, d in zip((half, half, 0.0), d_slope, strict=True)
+            ]
+            d_gap, d_slope = self._unscaled(d_gap, d_slope)
+        power = self.phi.degree - 1.0
+        slope = slope * self._excess(power, power)
+        out = [self.along_x(x.out), self.along_y(y.out)]
+        d_out = [self.along_x(x.d_out), self.along_y(y.d_out)]
+        return Moments(
+            out_x=out[0], out_y=out[1], d_out_x=d_out[0], d_out_y=d_out[1],
+            gap=gap, slope=slope, negative=self.negative,
+            d_gap=d_gap, d_slope=d_slope,
+        )  # fmt: skip
+
+    def _excess(self, power_x, power_y):
+        return self.along_x(self.x.excess**power_x) * self.along_y(
+            self.y.excess**power_y
+        )
+
+    def _unscaled(self, d_gap, d_slope):
+        p = self.phi.degree - 1.0
+        gaps = ((-1.0, 0.0), (0.0, -1.0), (0.0, 0.0))
+        slopes = ((p - 1.0, p), (p, p - 1.0), (p, p))
+        return (
+            tuple(d * self._excess(*e) for d, e in zip(d_gap, gaps, strict=True)),
+            tuple(d * self._excess(*e) for d, e in zip(d_slope, slopes, strict=True)),
+        )
+
+    def _generic(self, gradient, itself):
+        """Gap and slope, and derivatives, of pairs that differ."""
+        x, y, t, sin = self.x, self.y, self.t, self.sin
+        if np.all(itself):
+            zeros = [np.zeros(t.shape)] * 3
+            return zeros[0], zeros[0], zeros, zeros
+        values, missed = self.table.evaluate(x.std, y.std, t, self.negative, gradient)
+        missed &= ~itself
+        self._fill_slopes(missed, values)
+        W, S = values[:2]
+        near = sin * t  # 1 - |cos|
+        gain_x, gain_y = self.along_x(x.std / x.A), self.along_y(y.std / y.A)
+        turn = gain_x * gain_y * near * W
+        gap = self._parallel() + turn
+        close = (gap < _CLOSE) & ~itself & ~missed
+        gap[close] = self._parallel_at(close) + turn[close]
+        if not gradient:
+            self._fill(missed, gap, S)
+            return gap, S, None, None
+        d_gain_x = self.along_x(1.0 / x.std - x.d_A / x.A)
+        d_gain_y = self.along_y(1.0 / y.std - y.d_A / y.A)
+        d_x, d_y = self._parallel_slopes()
+        d_x[close], d_y[close] = self._parallel_slopes_at(close)
+        d_x = d_x + turn * d_gain_x + gain_x * gain_y * near * values[2]
+        d_y = d_y + turn * d_gain_y + gain_x * gain_y * near * values[4]
+        sign = np.where(self.negative, -1.0, 1.0)
+        d_gap = [d_x, d_y, sign * gain_x * gain_y * sin * S]
+        d_slope = [values[3], values[5], sign * values[6] * 0.5 * (1.0 + t * t)]
+        self._fill(missed, gap, S, d_gap, d_slope)
+        return gap, S, d_gap, d_slope
+
+    def _products(self, dx=False, dy=False):
+        """E[y(z) y'(z)] from +1, and E[y(z) y'(-z)] from -1, as they are needed."""
+        left = self.x.matrix(derivative=dx)
+        out = 0.0
+        for end in (False, True):
+            mask = self.negative == end
+            if not np.any(mask):
+                continue
+            right = self.y.matrix(flip=end, derivative=dy)
+            value = left @ right.T if self.block else np.sum(left * right, axis=1)
+            out = np.where(mask, -value if end else value, out)
+        return out
+
+    def _parallel(self):
+        return 1.0 - self._products()
+
+    def _parallel_slopes(self):
+        return -self._products(dx=True), -self._products(dy=True)
+
+    def _rows_at(self, close):
+        index = np.nonzero(close)
+        i, j = index if self.block else (index[0], index[0])
+        negative = self.negative[close]
+        step = max(1, 2**20 // self.x.y[0].size * len(self.x.std))
+        for start in range(0, i.size, step):
+            part = slice(start, start + step)
+            yield part, i[part], j[part], np.where(negative[part], -1.0, 1.0)
+
+    def _other(self, j, sign, derivative=False):
+        y = self.y.d_y if derivative else self.y.y
+        plus = sign[:, None] > 0
+        y = y[:, j]
+        return sign[:, None] * np.where(plus, y, y[::-1])
+
+    def _parallel_at(self, close):
+        """Half the mean square of the difference: no cancellation."""
+        out = np.zeros(np.count_nonzero(close))
+        for part, i, j, sign in self._rows_at(close):
+            d = self.x.y[:, i] - self._other(j, sign)
+            out[part] = 0.5 * np.einsum("snk,snk->n", d, d)
+        return out
+
+    def _parallel_slopes_at(self, close):
+        d_x, d_y = np.zeros((2, np.count_nonzero(close)))
+        for part, i, j, sign in self._rows_at(close):
+            d = self.x.y[:, i] - self._other(j, sign)
+            d_x[part] = np.einsum("snk,snk->n", d, self.x.d_y[:, i])
+            other = self._other(j, sign, derivative=True)
+            d_y[part] = -np.einsum("snk,snk->n", d, other)
+        return d_x, d_y
+
+    def _one_by_one(self, mask):
+        for index in zip(*np.nonzero(mask), strict=True):
+            i, j = index[0], index[-1]
+            angle = 2.0 * np.arctan(self.t[index])
+            yield index, (self.x.std[i], self.y.std[j], angle, self.negative[index])
+
+    def _fill_slopes(self, missed, values):
+        """What the table lacks at angles so small that the slope hardly changes."""
+        top = np.maximum(self.along_x(self.x.std), self.along_y(self.y.std))
+        small = missed & (self.t * np.maximum(top, 1.0) < 0.01)
+        missed &= ~small
+        for index, pair in self._one_by_one(small):
+            found = polar.mean_slopes(self.phi, *pair)
+            values[(slice(None), *index)] = found[: len(values)]
+
+    def _fill(self, missed, gap, slope, d_gap=None, d_slope=None):
+        """Pairs too few to be worth a table."""
+        x, y = self.x, self.y
+        for index, pair in self._one_by_one(missed):
+            i, j = index[0], index[-1]
+            rows = (x.A[i], x.d_A[i]), (y.A[j], y.d_A[j])
+            found = polar.pair_moments(self.phi, *pair, rows)
+            gap[index], slope[index] = found[0], found[3]
+            if d_gap is not None:
+                sign = -1.0 if self.negative[index] else 1.0
+                gain = (x.std[i] / x.A[i]) * (y.std[j] / y.A[j])
+                d_gap[0][index], d_gap[1][index] = found[1:3]
+                d_gap[2][index] = sign * gain * self.sin[index] * found[3]
+                for k in range(3):
+                    d_slope[k][index] = found[4 + k]

@@ -1,0 +1,263 @@
+"""The first state of a network: the rows of X and Y themselves."""
+
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk.networks._double_double import sine_between
+from sklearn_ntk.networks._pairs import Pairs, ratio, sign_of
+
+__all__ = ["Inputs", "VectorSeed"]
+
+CLOSE = 1e-3  # where 1 - |cos| is below, the angle comes from the rows' difference
+TINY = 1e-10  # where the squared difference is below, from a doubled precision
+GATHERED = 2**22  # numbers held at once while close pairs are looked at
+
+
+class VectorSeed:
+    """One length scale per feature, to be differentiated.
+
+    Instead of a direction for each of the d features, the network is
+    differentiated along the two rows' scales and their angle (and the scale of the
+    row that fixes the output's unit), which `gradient` turns into d gradients.
+
+    Parameters
+    ----------
+    value : ndarray of shape (d,)
+    name : str
+        Of the hyperparameter.
+    """
+
+    def __init__(self, value, name):
+        self.value = value
+        self.directions = tuple((name, part) for part in ("x", "y", "angle", "unit"))
+        self.inputs = None
+        self.unit = None
+
+    def gradient(self, tangents, feature):
+        """Derivative in the logarithm of one feature's length scale.
+
+        Parameters
+        ----------
+        tangents : dict
+            Of the kernel, along this seed's directions.
+        feature : int
+
+        Returns
+        -------
+        array
+            The kernel's shape.
+        """
+        along_x, along_y, angle, unit = (tangents.get(d, 0.0) for d in self.directions)
+        x, y, slope = self.inputs.feature_slopes(feature)
+        total = angle * slope - x**2 * along_x - y**2 * along_y
+        if self.unit is None:
+            return total
+        standard, _, _ = self.unit.feature_slopes(feature)
+        return total - standard**2 * unit
+
+
+class Inputs:
+    """Rows of X against rows of Y, before the first layer.
+
+    Parameters
+    ----------
+    xp : namespace
+    X : array or CSR array of shape (n, d)
+    Y : array or CSR array of shape (m, d) or None
+        None: each row of X with itself alone, as for a diagonal.
+    same : array of bool, shape (n, m), or None
+        Marks the pairs that are a row with itself.
+    ntk : bool, default=True
+        Whether the neural tangent kernel is wanted.
+    """
+
+    def __init__(self, xp, X, Y=None, *, same=None, ntk=True):
+        self.xp, self.X, self.Y = xp, X, Y
+        self.same, self.ntk = same, ntk
+        self._factor, self._seeds, self._standard = 1.0, (), False
+
+    def _replace(self, **changes):
+        new = Inputs(self.xp, self.X, self.Y, same=self.same, ntk=self.ntk)
+        state = dict(factor=self._factor, seeds=self._seeds, standard=self._standard)
+        for name, value in {**state, **changes}.items():
+            setattr(new, name if name in ("X", "Y") else f"_{name}", value)
+        return new
+
+    def standard_row(self):
+        """A single row of ones, which has the norm of a standardised row."""
+        row = self.xp.ones((1, self.X.shape[1]))
+        return Inputs(self.xp, row)._replace(standard=True)
+
+    def forked(self):
+        """These inputs, as a branch of a network sees them."""
+        return self
+
+    def rescaled(self, length_scale):
+        """The inputs divided by `length_scale`, a number or one per feature."""
+        if isinstance(length_scale, VectorSeed):
+            return self._divided(length_scale.value)._replace(
+                seeds=(*self._seeds, length_scale)
+            )
+        if np.ndim(value_of(length_scale)) == 0:
+            return self._replace(factor=self._factor / length_scale)
+        return self._divided(length_scale)
+
+    def _divided(self, scale):
+        scale = np.asarray(scale, dtype=float)
+        if scale.shape != (self.X.shape[1],):
+            raise ValueError(
+                "The 'length_scale' parameter must be a number or have one element "
+                f"per feature: expected shape ({self.X.shape[1]},), got {scale.shape}."
+            )
+        X = _divided(self.xp, self.X, scale)
+        Y = None if self.Y is None else _divided(self.xp, self.Y, scale)
+        return self._replace(X=X, Y=Y)
+
+    @cached_property
+    def _rows_x(self):
+        return _unit_rows(self.xp, self.X)
+
+    @cached_property
+    def _rows_y(self):
+        return _unit_rows(self.xp, self.Y)
+
+    def resolve(self):
+        """The `Pairs` of the rows: K(x, x') = x.x' / d, as yet without an NTK."""
+        return self._pairs
+
+    @cached_property
+    def _pairs(self):
+        std_x, std_y, cos, sin = self._diagonal() if self.Y is None else self._block()
+        for seed in self._seeds:
+            along_x, along_y, angle, unit = seed.directions
+            if self._standard:
+                seed.unit, along_x, along_y = self, unit, unit
+            else:
+                seed.inputs = self
+            std_x = _seeded(std_x, along_x, value_of(std_x))
+            std_y = _seeded(std_y, along_y, value_of(std_y))
+            if self.Y is not None:
+                u, v = value_of(cos), value_of(sin)
+                cos, sin = _seeded(cos, angle, -v), _seeded(sin, angle, u)
+        std_x, std_y = std_x * self._factor, std_y * self._factor
+        return Pairs(
+            xp=self.xp,
+            nngp=std_x * std_y * cos,
+            std_x=std_x,
+            std_y=std_y,
+            cos=cos,
+            sine=sin,
+            ntk=0.0 if self.ntk else None,
+            same=self.same,
+            width=self.X.shape[1],
+        )
+
+    def _diagonal(self):
+        _, norm = self._rows_x
+        std = norm / self.X.shape[1] ** 0.5
+        cos = self.xp.where(std > 0, 1.0, self.xp.zeros_like(std))
+        return std, std, cos, 1.0 - cos
+
+    def _block(self):
+        xp = self.xp
+        unit_x, norm_x = self._rows_x
+        unit_y, norm_y = self._rows_y
+        cos = unit_x @ unit_y.T
+        if sparse.issparse(cos):
+            cos = cos.toarray()
+        cos = xp.where(xp.abs(cos) > 1.0, xp.sign(cos), cos)
+        sin = xp.sqrt((1.0 - cos) * (1.0 + cos))
+        close = (1.0 - xp.abs(cos)) < CLOSE
+        if self.same is not None:
+            itself = self.same & (norm_x[:, None] > 0)
+            cos = xp.where(itself, 1.0, cos)
+            sin = xp.where(itself, 0.0, sin)
+            close = close & ~self.same
+        if xp.any(close):
+            sin[close], cos[close] = self._close_angles(close, xp.sign(cos[close]))
+        root_d = self.X.shape[1] ** 0.5
+        return (norm_x / root_d)[:, None], (norm_y / root_d)[None, :], cos, sin
+
+    def _close_angles(self, close, signs):
+        """Sine and cosine of the pairs marked in `close`, from row differences."""
+        xp = self.xp
+        rows, columns = xp.nonzero(close)
+        sines = []
+        step = max(1, GATHERED // self.X.shape[1])
+        for start in range(0, rows.shape[0], step):
+            part = slice(start, start + step)
+            sines.append(self._close_sines(rows[part], columns[part], signs[part]))
+        sine = xp.concat(sines)
+        return sine, signs * xp.sqrt((1.0 - sine) * (1.0 + sine))
+
+    def _close_sines(self, i, j, sign):
+        xp = self.xp
+        x, y = _taken(xp, self._rows_x[0], i), _taken(xp, self._rows_y[0], j)
+        gap = xp.sum((x - sign[:, None] * y) ** 2, axis=1)
+        sine = xp.sqrt(gap * (1.0 - 0.25 * gap))
+        tiny = gap < TINY
+        if xp.any(tiny):
+            x, y = _taken(xp, self.X, i[tiny]), _taken(xp, self.Y, j[tiny])
+            sine[tiny] = xp.asarray(sine_between(np.asarray(x), np.asarray(y)))
+        return sine
+
+    def feature_slopes(self, feature):
+        """One column of the unit rows of X and of Y, and the angle's derivative.
+
+        The derivative is in the logarithm of the feature's length scale. It is
+        ``-(cos * (x**2 + y**2) - 2 * x * y) / sin``, rearranged so that nothing
+        cancels at either end of the angle; 0 where rows are parallel.
+        """
+        xp = self.xp
+        x = _column(self._rows_x[0], feature)
+        if self.Y is None:
+            return x, x, 0.0
+        x, y = x[:, None], _column(self._rows_y[0], feature)[None, :]
+        cos, sin = value_of(self._pairs.cos), value_of(self._pairs.sin)
+        sign = sign_of(xp, cos)
+        inverse = ratio(xp, xp.ones_like(sin), sin)
+        slope = 2.0 * x * y * sin / (1.0 + sign * cos) - cos * inverse * (
+            (x - sign * y) ** 2
+        )
+        return x, y, xp.where(sin > 0, slope, 0.0)
+
+
+def _seeded(x, direction, tangent):
+    """x with one more tangent."""
+    known = x.tangents if isinstance(x, Dual) else {}
+    return Dual(value_of(x), {**known, direction: tangent})
+
+
+def _divided(xp, X, scale):
+    if sparse.issparse(X):
+        return X.multiply(1.0 / np.asarray(scale)).tocsr()
+    return X / xp.asarray(scale, dtype=X.dtype)
+
+
+def _unit_rows(xp, X):
+    """Rows of length one (a zero row stays zero) and their lengths."""
+    if sparse.issparse(X):
+        largest = abs(X).max(axis=1).toarray().ravel()
+        scaled = sparse.diags_array(1.0 / np.where(largest > 0, largest, 1.0)) @ X
+        length = np.sqrt(scaled.multiply(scaled).sum(axis=1))
+        unit = sparse.diags_array(1.0 / np.where(length > 0, length, 1.0)) @ scaled
+        return unit.tocsr(), np.asarray(largest * length)
+    largest = xp.max(xp.abs(X), axis=1)
+    scaled = X / xp.where(largest > 0, largest, 1.0)[:, None]
+    length = xp.sqrt(xp.sum(scaled * scaled, axis=1))
+    return scaled / xp.where(length > 0, length, 1.0)[:, None], largest * length
+
+
+def _taken(xp, X, index):
+    if sparse.issparse(X):
+        return X[index].toarray()
+    return xp.take(X, index, axis=0)
+
+
+def _column(X, feature):
+    if sparse.issparse(X):
+        return X[:, [feature]].toarray().ravel()
+    return X[:, feature]

@@ -1,0 +1,153 @@
+"""Layers without weights or nonlinearity: normalisation, dropout, identity."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval
+
+from sklearn_ntk.networks._base import Layer
+
+__all__ = ["Dropout", "Flatten", "Identity", "LayerNorm"]
+
+
+class Identity(Layer):
+    """A layer that changes nothing; as an activation, a linear network.
+
+    Examples
+    --------
+    >>> from sklearn_ntk import NTK
+    >>> from sklearn_ntk.networks import MLP
+    >>> NTK(MLP(depth=1, activation="identity", output_scale=1.0))([[1.0]])
+    array([[12.]])
+    """
+
+    def propagate(self, pairs):
+        return pairs.resolve()
+
+
+class Flatten(Layer):
+    """All features of a row in one; a row of a table is flat already.
+
+    Examples
+    --------
+    >>> from sklearn_ntk.networks import Dense, Flatten, Sequential
+    >>> Sequential(Flatten(), Dense())
+    Sequential(Flatten(), Dense())
+    """
+
+    def propagate(self, pairs):
+        return pairs
+
+
+class LayerNorm(Layer):
+    r"""Normalisation of every row's features to unit variance.
+
+    .. math:: K' = \frac{K}{\sqrt{(q + \epsilon)(q' + \epsilon)}}, \quad
+        \Theta' = \frac{\Theta}{\sqrt{(q + \epsilon)(q' + \epsilon)}}
+
+    with q and q' the variances of the two rows. Infinitely many centred features
+    have mean zero, so that nothing is left to subtract; it must follow a `Dense`.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, default=-1
+        Axes of an unflattened row to normalise over, channels last.
+    eps : float, default=1e-12
+        Added to the variance, so that a row of zeros stays finite.
+
+    References
+    ----------
+    .. [1] Ba, Kiros, Hinton (2016). Layer normalization.
+
+    Examples
+    --------
+    >>> from sklearn_ntk import NNGP
+    >>> from sklearn_ntk.networks import Dense, LayerNorm, Sequential
+    >>> NNGP(Sequential(Dense(), LayerNorm()))([[3.0, 4.0]]).round(6)
+    array([[1.]])
+    """
+
+    _parameter_constraints = {
+        "axis": [Integral, tuple, list],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(self, axis=-1, eps=1e-12):
+        self.axis = axis
+        self.eps = eps
+
+    def validate(self):
+        super().validate()
+        axes = [self.axis] if isinstance(self.axis, Integral) else list(self.axis)
+        if any(axis not in (-1, 1) for axis in axes) or len(axes) != 1:
+            raise ValueError(
+                "The 'axis' parameter of LayerNorm must name axes of a row: rows here "
+                f"have the axis -1 only. Got {self.axis!r}."
+            )
+
+    def propagate(self, pairs):
+        p = pairs.resolve()
+        if not p.gaussian:
+            raise ValueError(
+                "LayerNorm needs centred Gaussian features: it must follow a Dense."
+            )
+        xp = p.xp
+        x = 1.0 / xp.hypot(p.std_x, self.eps**0.5 + xp.zeros_like(p.std_x))
+        y = 1.0 / xp.hypot(p.std_y, self.eps**0.5 + xp.zeros_like(p.std_y))
+        return p.replace(
+            nngp=p.nngp * x * y,
+            std_x=p.std_x * x,
+            std_y=p.std_y * y,
+            ntk=None if p.ntk is None else p.ntk * x * y,
+        )
+
+
+class Dropout(Layer):
+    r"""Independent random masks on every row's features, rescaled.
+
+    A mask keeps a feature with probability :math:`1 - r`, so that a row's variance
+    becomes :math:`q / (1 - r)` while the covariance of two rows stays. As with
+    `WhiteKernel`, only ``kernel(X)`` has pairs of a row with itself, on its
+    diagonal; in ``kernel(X, Y)`` all rows are different ones.
+
+    Parameters
+    ----------
+    rate : float, default=0.5
+        Probability r of dropping a feature, in [0, 1).
+
+    References
+    ----------
+    .. [1] Schoenholz, Gilmer, Ganguli, Sohl-Dickstein (2017). Deep information
+       propagation, section 5.
+
+    Examples
+    --------
+    >>> from sklearn_ntk import NNGP
+    >>> from sklearn_ntk.networks import Dense, Dropout, ReLU, Sequential
+    >>> network = Sequential(Dense(2.0, 0.0), ReLU(), Dropout(0.5), Dense(1.0, 0.0))
+    >>> NNGP(network)([[1.0], [1.0]])
+    array([[2., 1.],
+           [1., 2.]])
+    """
+
+    _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="left")]}
+
+    def __init__(self, rate=0.5):
+        self.rate = rate
+
+    def propagate(self, pairs):
+        p = pairs.resolve()
+        if self.rate == 0.0:
+            return p
+        xp, keep = p.xp, 1.0 - self.rate
+        itself = p.scaled(1.0 / keep).replace(sine=p.sin, gaussian=False)
+        sin = xp.sqrt((1.0 - keep**2) * p.cos**2 + p.sin**2)
+        other = itself.replace(nngp=p.nngp, ntk=p.ntk, cos=keep * p.cos, sine=sin)
+        if p.same is None:
+            return other
+        names = ["nngp", "cos", "sine", *([] if p.ntk is None else ["ntk"])]
+        return itself.replace(
+            **{
+                name: xp.where(p.same, getattr(itself, name), getattr(other, name))
+                for name in names
+            }
+        )
