@@ -9,8 +9,8 @@ PARAMETERS = {
 network : Layer, "precomputed" or None, default=None
     The infinitely wide network: one of :mod:`sklearn_ntk.networks`. None means
     ``MLP()``, and its parameters can be reached as ``network__depth`` and so on.
-    With "precomputed", X is a Gram matrix: of shape (n_samples, n_samples) to fit,
-    (n_samples, n_samples_fitted) to predict.""",
+    With "precomputed", X is a Gram matrix: to fit, of the rows with each other; to
+    predict, of the new rows (down) with all rows that were given to fit.""",
     "alpha": """\
 alpha : float or array-like of shape (n_samples,), default=0.05
     What is added to the diagonal of the kernel matrix: the variance of the noise,

@@ -88,8 +88,8 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         Parameters
         ----------
         X : array-like or CSR of shape (n_samples, n_features)
-            Rows; where `network` is "precomputed" the kernel between them and the
-            rows of the fit, of shape (n_samples, n_samples_fitted).
+            Rows; where `network` is "precomputed" the kernel between them and all
+            rows that were given to fit, one in a column.
         return_std : bool, default=False
             Whether to return standard deviations of the function's values. They do
             not contain the noise `alpha`.
@@ -120,9 +120,10 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             return self._mean(*self._cross_gram(X, self._kind))
         self._require_network()
         blocks = self._cross_gram(X, *self._spread_kinds)
-        spread = self._variance if return_std else self._covariance
-        spread = self._targets.restored_variance(spread(X, *self._update(*blocks)))
-        return self._mean(blocks[0]), np.sqrt(spread) if return_std else spread
+        mean, update = self._mean(blocks[0]), self._update(*blocks)
+        if return_std:
+            return mean, self._targets.restored_std(self._variance(X, *update))
+        return mean, self._targets.restored_covariance(self._covariance(X, *update))
 
     def _mean(self, cross):
         return self._targets.restored(cross @ self.dual_coef_)

@@ -76,8 +76,8 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X : array-like or CSR of shape (n_samples, n_features)
-            Rows; where `network` is "precomputed" the kernel between them and the
-            rows of the fit, of shape (n_samples, n_samples_fitted).
+            Rows; where `network` is "precomputed" the kernel between them and all
+            rows that were given to fit, one in a column.
 
         Returns
         -------

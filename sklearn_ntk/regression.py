@@ -91,8 +91,8 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
         f(x) &= \bar y + K(x, X) G^{-1} (y - \bar y), \quad G = K(X, X) + \alpha W^{-1}
         \\ \mathrm{cov}(x, x') &= K(x, x') - K(x, X) G^{-1} K(X, x')
 
-    where W holds the sample weights. It is also what gradient descent on the readout
-    alone converges to. The hyperparameters of the network that have bounds, and
+    where W holds the sample weights. Its mean is also what gradient descent on the
+    readout alone converges to. The hyperparameters of the network that have bounds, and
     `alpha`, can be learned by maximising the marginal likelihood.
 
     Parameters
@@ -190,6 +190,7 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
         Parameters
         ----------
         X : array-like or CSR of shape (n_samples_X, n_features)
+            Rows.
         n_samples : int, default=1
             Number of functions.
         random_state : int, RandomState instance or None, default=0

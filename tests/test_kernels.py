@@ -201,8 +201,8 @@ def test_kernel_algebra(X):
 @pytest.mark.parametrize("activation", ["relu", "erf", "gelu", "sin"])
 def test_unit_output_makes_a_standardised_row_one(depth, activation):
     row = np.array([[1.0, -1.0, 1.0, 1.0]])
-    for length_scale in (1.0, 3.0):
-        kernel = NTK(MLP(depth, activation, length_scale=length_scale))
+    for options in ({}, {"length_scale": 3.0}, {"dropout": 0.2}, {"residual": True}):
+        kernel = NTK(MLP(depth, activation, **options))
         assert_allclose(kernel.diag(row), 1.0, rtol=1e-13)
 
 

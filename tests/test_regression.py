@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from threadpoolctl import threadpool_limits
 
 from sklearn_ntk.kernels import NNGP, NTK
@@ -269,8 +270,9 @@ def test_units_of_the_targets_do_not_matter(regressor):
     X, y, new = data()
     model, rescaled = regressor().fit(X, y), regressor().fit(X, 1e200 * (y - 3.0))
     mean, std = model.predict(new, return_std=True)
-    found = rescaled.predict(new)
-    assert_allclose(found, 1e200 * (mean - 3.0), rtol=1e-10)
+    found = rescaled.predict(new, return_std=True)
+    assert_allclose(found[0], 1e200 * (mean - 3.0), rtol=1e-10)
+    assert_allclose(found[1], 1e200 * std, rtol=1e-10)
     small = regressor().fit(X, 1e-20 * y)
     assert_allclose(small.predict(new, return_std=True)[1], 1e-20 * std, rtol=1e-10)
 
@@ -329,6 +331,18 @@ def test_precomputed(regressor):
     for option in ("return_std", "return_cov"):
         with pytest.raises(ValueError, match="network='precomputed'"):
             model.predict(kernel(new, X), **{option: True})
+
+
+@pytest.mark.parametrize("regressor", REGRESSORS)
+def test_grid_search_reaches_the_network_and_slices_gram_matrices(regressor):
+    X, y, _ = data()
+    grid = {"network__depth": [1, 2], "alpha": [0.01, 0.1]}
+    search = GridSearchCV(regressor(), grid, cv=3).fit(X, y, sample_weight=WEIGHT)
+    depth = search.best_params_["network__depth"]
+    assert search.best_estimator_.network_.depth == depth
+    expected = cross_val_score(regressor(), X, y, cv=3)
+    found = cross_val_score(regressor("precomputed"), KERNELS[regressor]()(X), y, cv=3)
+    assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("regressor", REGRESSORS)

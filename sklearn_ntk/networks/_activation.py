@@ -87,9 +87,8 @@ class Activation(Layer):
         Returns
         -------
         odd, even : Part or None
-            None for a part that is 0; a single None where the parts are not known.
+            None for a part that is 0; a single None, as here, where they are not known.
         """
-        return None
 
     def transform(self, xp, std_x, std_y, cos, sin):
         """The activation's standard deviations, cosine, sine and derivative in k.

@@ -105,6 +105,7 @@ def turned(xp, slope, cos, sin):
 
     It is :math:`(K(1) - K(\cos\vartheta)) / \sigma \sigma'`, since
     :math:`\partial K / \partial\cos = \sigma \sigma' \dot K`.
+    Few nodes will do, as K changes little over the angles of pairs that are close.
 
     Parameters
     ----------

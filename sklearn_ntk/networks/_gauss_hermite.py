@@ -63,7 +63,9 @@ class NumericFunction:
     def _growth(self):
         """The power of u with which the function grows, where there is one."""
         with np.errstate(all="ignore"):
-            low, high = (np.abs(self.value(np.array([-x, x]))).max() for x in (1e9, 2e9))
+            low, high = (
+                np.abs(self.value(np.array([-x, x]))).max() for x in (1e9, 2e9)
+            )
             power = np.log2(high / low) if low > 0 else 0.0
         return float(np.clip(np.round(power), 0, 8)) if np.isfinite(power) else 0.0
 
@@ -111,11 +113,16 @@ class _ExpandedRows(Rows):
         exponent = min(52, max(0, int(np.ceil(np.log2(max(top, 1.0))))))
         h = _hermite(exponent)
         sign = (-1.0) ** np.arange(len(h))[:, None]
-        self.a, self.d_a = ((y[0] @ h.T + y[1] @ (sign * h).T) for y in (self.y, self.d_y))
+        self.a, self.d_a = (
+            (y[0] @ h.T + y[1] @ (sign * h).T) for y in (self.y, self.d_y)
+        )
         n = np.sqrt(np.arange(len(h)))
         scale = (self.A / self.std)[:, None]
         self.b = (self.a * n * scale)[:, 1:]
-        slope = self.d_a * scale + self.a * (self.d_A / self.std - self.A / self.std**2)[:, None]
+        slope = (
+            self.d_a * scale
+            + self.a * (self.d_A / self.std - self.A / self.std**2)[:, None]
+        )
         self.d_b = (slope * n)[:, 1:]
         self.rest = np.sqrt(np.maximum(0.0, 1.0 - np.sum(self.a**2, axis=1)))
         self.error = self._rule_error(phi, top)

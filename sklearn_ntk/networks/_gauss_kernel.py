@@ -186,7 +186,7 @@ class _Evaluation:
         x, y, t, sin = self.x, self.y, self.t, self.sin
         if np.all(itself):
             zeros = [np.zeros(t.shape)] * 3
-            return zeros[0], zeros[0], zeros, zeros
+            return zeros[0], zeros[0], *((zeros, zeros) if gradient else (None, None))
         values, missed = self.table.evaluate(x.std, y.std, t, self.negative, gradient)
         missed &= ~itself
         self._fill_slopes(missed, values)
@@ -284,7 +284,7 @@ class _Evaluation:
         for index, pair in self._one_by_one(missed):
             i, j = index[0], index[-1]
             rows = (x.A[i], x.d_A[i]), (y.A[j], y.d_A[j])
-            found = polar.pair_moments(self.phi, *pair, rows)
+            found = polar.pair_moments(self.phi, *pair, rows, d_gap is not None)
             gap[index], slope[index] = found[0], found[3]
             if d_gap is not None:
                 sign = -1.0 if self.negative[index] else 1.0

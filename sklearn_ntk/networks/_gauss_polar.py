@@ -109,7 +109,7 @@ def _fourier(phi, std, rho, count):
     return np.moveaxis(values, -1, 0) / count
 
 
-def pair_moments(phi, std_x, std_y, angle, negative, rows):
+def pair_moments(phi, std_x, std_y, angle, negative, rows, gradient=True):
     r"""All that an activation needs of one pair, with derivatives.
 
     Parameters
@@ -120,6 +120,8 @@ def pair_moments(phi, std_x, std_y, angle, negative, rows):
     negative : bool
     rows : ((A, A'), (B, B'))
         Standard deviations of phi(u), phi(v) and their derivatives.
+    gradient : bool
+        Without it all derivatives are 0.
 
     Returns
     -------
@@ -143,11 +145,13 @@ def pair_moments(phi, std_x, std_y, angle, negative, rows):
             p_u, p_v = phi.slope(std_x * u), phi.slope(std_y * v)
             y_u, y_v = phi.value(std_x * u) / A, flip * phi.value(std_y * v) / B
             gap = (y_u - y_v) * weight
-            q_u, q_v = phi.curvature(std_x * u), phi.curvature(std_y * v)
             out[0] += 0.5 * np.sum(gap * (y_u - y_v))
+            out[3] += np.sum(weight * p_u * p_v)
+            if not gradient:
+                continue
+            q_u, q_v = phi.curvature(std_x * u), phi.curvature(std_y * v)
             out[1] += np.sum(gap * (u * p_u / A - y_u * (dA / A)))
             out[2] -= np.sum(gap * (flip * v * p_v / B - y_v * (dB / B)))
-            out[3] += np.sum(weight * p_u * p_v)
             out[4] += np.sum(weight * u * q_u * p_v)
             out[5] += np.sum(weight * v * q_v * p_u)
             turn = toward[:, None] * rho * (s_v * std_y)
@@ -172,9 +176,7 @@ def mean_slopes(phi, std_x, std_y, angle, negative):
     found = [pair_moments(phi, std_x, std_y, a, negative, rows)[3:] for a in angles]
     mean, own = share @ np.stack(found[:-1]), found[-1]
     turn = (-1.0 if negative else 1.0) * 2.0 / (1.0 + t * t)
-    return np.array(
-        [mean[0], own[0], mean[1], own[1], mean[2], own[2], own[3] * turn]
-    )
+    return np.array([mean[0], own[0], mean[1], own[1], mean[2], own[2], own[3] * turn])
 
 
 def _exponential_tail(x):

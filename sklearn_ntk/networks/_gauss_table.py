@@ -32,7 +32,9 @@ _SMALL = 5
 
 def octave(std):
     """Index of the interval of standard deviations: [0, 1/4], [1/4, 1/2], ..."""
-    return np.maximum(np.ceil(np.log2(np.maximum(std, _LOWEST) / _LOWEST)), 0).astype(int)
+    return np.maximum(np.ceil(np.log2(np.maximum(std, _LOWEST) / _LOWEST)), 0).astype(
+        int
+    )
 
 
 def _ends(index):

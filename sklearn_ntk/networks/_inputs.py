@@ -89,7 +89,8 @@ class Inputs:
     def standard_row(self):
         """A single row of ones, which has the norm of a standardised row."""
         row = self.xp.ones((1, self.X.shape[1]))
-        return Inputs(self.xp, row)._replace(standard=True)
+        itself = self.xp.ones((1,), dtype=bool)
+        return Inputs(self.xp, row, same=itself)._replace(standard=True)
 
     def forked(self):
         """These inputs, as a branch of a network sees them."""

@@ -80,13 +80,14 @@ def _with_tangents(xp, found, operands, like):
         return (*values, slope)
 
     def chained(value, d_x, d_y, d_angle):
-        angle = [(sin, like(d_angle) * value_of(cos)), (cos, -like(d_angle) * value_of(sin))]
-        return xp.chain(value, (std_x, like(d_x)), (std_y, like(d_y)), *angle)
+        d_angle = like(d_angle)
+        turn = (sin, d_angle * value_of(cos)), (cos, -d_angle * value_of(sin))
+        return xp.chain(value, (std_x, like(d_x)), (std_y, like(d_y)), *turn)
 
     c, s = found.cos, found.sin
     toward = np.where(found.negative, 1.0, -1.0)
     # the angle of a parallel pair that stays parallel has no derivative
-    per_sin = np.abs(c) / np.where(s > 0, s, np.inf)
+    per_sin = -toward * c / np.where(s > 0, s, np.inf)
     return (
         xp.chain(values[0], (std_x, like(found.d_out_x))),
         xp.chain(values[1], (std_y, like(found.d_out_y))),
@@ -263,7 +264,8 @@ class ELU(Numerical):
         like = _like(xp, cos)
         partials = _in_alpha(float(value_of(self.alpha)), plain)
         return tuple(
-            _plus(xp, a, self.alpha, like(d)) for a, d in zip(out, partials, strict=True)
+            _plus(xp, a, self.alpha, like(d))
+            for a, d in zip(out, partials, strict=True)
         )
 
 
@@ -278,7 +280,9 @@ def _in_alpha(alpha, plain):
     Second moments of :math:`\phi(u)`, :math:`\phi(v)` and of their difference are
     quadratic in alpha: central differences of any width are exact.
     """
-    here, up, down = (_elu(a).moments(*plain) for a in (alpha, alpha + 1.0, alpha - 1.0))
+    here, up, down = (
+        _elu(a).moments(*plain) for a in (alpha, alpha + 1.0, alpha - 1.0)
+    )
     ratios = []
     for name in ("out_x", "out_y"):
         at = getattr(here, name)
@@ -297,7 +301,7 @@ def _in_alpha(alpha, plain):
         here.out_x * steps[0],
         here.out_y * steps[1],
         np.where(here.negative, d_gap, -d_gap),
-        np.abs(c) / np.where(s > 0, s, np.inf) * d_gap,
+        np.where(here.negative, -c, c) / np.where(s > 0, s, np.inf) * d_gap,
         0.5 * (up.slope - down.slope),
     )
 

@@ -110,6 +110,7 @@ class Pairs:
             std_y=one,
             cos=one,
             sine=self.xp.zeros((1,)),
+            same=self.xp.ones((1,), dtype=bool),
             gaussian=self.gaussian,
             width=self.width,
         )

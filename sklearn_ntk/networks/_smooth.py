@@ -10,9 +10,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn_ntk._engine.forward_mode import value_of
 from sklearn_ntk.networks._activation import Activation, angle_minus_sine
 from sklearn_ntk.networks._base import BOUNDS
-from sklearn_ntk.networks._pairs import sign_of
 from sklearn_ntk.networks._close import Part, small_gap, stretched, turned
-from sklearn_ntk.networks._pairs import ratio
+from sklearn_ntk.networks._pairs import ratio, sign_of
 
 __all__ = [
     "GELU",
@@ -33,7 +32,9 @@ NON_NEGATIVE = [Interval(Real, 0, np.inf, closed="left")]
 
 def _one_minus_cos(xp, cos, sin):
     positive = cos > 0
-    return xp.where(positive, sin * sin / (1.0 + xp.where(positive, cos, 1.0)), 1.0 - cos)
+    return xp.where(
+        positive, sin * sin / (1.0 + xp.where(positive, cos, 1.0)), 1.0 - cos
+    )
 
 
 def _with_unit_noise(xp, std_x, std_y, cos, sin, scale):
@@ -64,9 +65,7 @@ def _with_unit_noise(xp, std_x, std_y, cos, sin, scale):
 def _parallel(xp, std_x, std_y, scale):
     """`_with_unit_noise` where the angle is 0: noise_x, noise_y, cos, sin."""
     cos, sin = xp.ones_like(std_x), xp.zeros_like(std_x)
-    noise_x, noise_y, _, cos, sin = _with_unit_noise(
-        xp, std_x, std_y, cos, sin, scale
-    )
+    noise_x, noise_y, _, cos, sin = _with_unit_noise(xp, std_x, std_y, cos, sin, scale)
     return noise_x, noise_y, cos, sin
 
 
@@ -242,9 +241,8 @@ class GELU(Activation):
             noise, both = nx**2 + ny**2, (nx * ny) ** 2
             power = (x * nx) ** 2 + (y * ny) ** 2
             small = ratio(xp, angle_minus_sine(xp, xp.atan2(c, s), c), c)
-            small = small - (power * (4.0 - power) - 4.0 * c * c) / (
-                s * (noise + 2.0 * s)
-            )
+            below = xp.where(near_zero, s * (noise + 2.0 * s), 1.0)
+            small = small - (power * (4.0 - power) - 4.0 * c * c) / below
             large = angle_minus_sine(xp, xp.atan2(s, c), s)
             large = large + s**3 / (1.0 + c) - c * both / s
             large = (-2.0 / math.pi) * large
@@ -557,9 +555,7 @@ class Gabor(Activation):
         root = nx * ny / s  # 1 / sqrt(D)
         shared = 0.5 * c * root / s  # k / D
         mx, my = 1.0 - nx**2, 1.0 - ny**2
-        spread = (
-            0.5 * (mx * ny**2 + my * nx**2) + (signal * sin) ** 2
-        ) / s**2
+        spread = (0.5 * (mx * ny**2 + my * nx**2) + (signal * sin) ** 2) / s**2
         decay = root * xp.exp(-0.5 * spread)
         nngp = decay * xp.sinh(shared)
         derivative = nngp * 4.0 * shared * (2.0 - spread) + decay * xp.cosh(shared) * (
@@ -584,9 +580,9 @@ class Gabor(Activation):
             return self.moments(xp, std_x, std_y, c, s)[1]
 
         out_x, out_y = self._std(xp, std_x), self._std(xp, std_y)
-        gain = ratio(xp, std_x, out_x) * ratio(xp, std_y, out_y)
-        gap = stretched(xp, residual, std_x, std_y)
-        return Part(out_x, out_y, gap + gain * turned(xp, slope, cos, sin)), None
+        turn = turned(xp, slope, cos, sin)
+        turn = ratio(xp, std_x, out_x) * turn * ratio(xp, std_y, out_y)
+        return Part(out_x, out_y, stretched(xp, residual, std_x, std_y) + turn), None
 
 
 class Exp(Activation):

@@ -1,0 +1,272 @@
+"""Activations by quadrature, against independent quadrature and limits."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
+from sklearn_ntk.networks import _gauss_table
+from sklearn_ntk.networks._numerical import ELU, SELU, SiLU, Sigmoid, Softplus, Tanh
+from sklearn_ntk.networks._numerical_elementwise import Elementwise
+
+SMOOTH = [Tanh(), Sigmoid(), Softplus(), SiLU()]
+ALL = [*SMOOTH, ELU(), ELU(0.3), SELU()]
+
+
+def block(activation, std_x, std_y, angle, xp=np):
+    """`transform` of every std_x against every std_y at given angles."""
+    std_x, std_y = np.asarray(std_x, float), np.asarray(std_y, float)
+    angle = np.broadcast_to(angle, (std_x.size, std_y.size)).astype(float)
+    cos = np.where(angle == np.pi, -1.0, np.cos(angle))
+    sin = np.where(angle == np.pi, 0.0, np.sin(angle))
+    return activation.transform(xp, std_x[:, None], std_y[None, :], cos, sin)
+
+
+def reference(activation, std_x, std_y, angle):
+    """K and its derivative by the trapezoidal rule, for analytic functions."""
+    z = np.arange(-320, 321) / 32.0
+    w = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi) / 32.0
+    u = std_x * z[:, None]
+    v = std_y * (np.cos(angle) * z[:, None] + np.sin(angle) * z)
+    weight = w[:, None] * w
+    value, slope = activation, activation.derivative
+    return np.sum(weight * value(u) * value(v)), np.sum(weight * slope(u) * slope(v))
+
+
+@pytest.mark.parametrize("activation", SMOOTH, ids=repr)
+@pytest.mark.parametrize("table", [False, True])
+def test_against_trapezoidal_rule(activation, table, monkeypatch):
+    if table:
+        monkeypatch.setattr(_gauss_table, "_FEW", 0)
+    std = np.array([0.2, 0.9, 2.7])
+    for angle in (1e-4, 0.4, 1.6, 2.9, np.pi):
+        out_x, out_y, cos, sin, slope = block(activation, std, std, angle)
+        for i, x in enumerate(std):
+            for j, y in enumerate(std):
+                nngp, derivative = reference(activation, x, y, angle)
+                scale = out_x[i, 0] * out_y[0, j]
+                assert abs(scale * cos[i, j] - nngp) < 1e-12 * scale
+                assert slope[i, j] == pytest.approx(derivative, rel=1e-11, abs=1e-14)
+        np.testing.assert_allclose(sin**2 + cos**2, 1.0, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_row_against_mpmath(activation):
+    mpmath = pytest.importorskip("mpmath")
+    exp, tanh, one = mpmath.exp, mpmath.tanh, mpmath.mpf(1)
+    scale = mpmath.mpf("1.0507009873554805") if isinstance(activation, SELU) else one
+    alpha = mpmath.mpf(getattr(activation, "alpha", "1.6732632423543772"))
+
+    def elu(u):
+        return scale * (u if u > 0 else alpha * mpmath.expm1(u))
+
+    functions = {
+        Tanh: tanh,
+        Sigmoid: lambda u: 1 / (1 + exp(-u)),
+        Softplus: lambda u: mpmath.log1p(exp(u)),
+        SiLU: lambda u: u / (1 + exp(-u)),
+    }
+    function = functions.get(type(activation), elu)
+    with mpmath.workdps(25):
+        std = mpmath.mpf(1.3)
+        square = mpmath.quad(
+            lambda z: mpmath.npdf(z) * function(std * z) ** 2,
+            [-14, -6, -2, 0, 2, 6, 14],
+        )
+        expected = float(mpmath.sqrt(square))
+    got = block(activation, [1.3], [1.3], 0.0)
+    assert got[0][0, 0] == pytest.approx(expected, rel=1e-14)
+    assert got[2][0, 0] == 1.0
+    assert got[3][0, 0] == 0.0
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+def test_elu_against_conditional_quadrature(alpha):
+    x, w = np.polynomial.legendre.leggauss(40)
+
+    def half_line(low, high, panels=12):
+        edges = np.linspace(low, high, panels + 1)
+        mid, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
+        return (mid[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
+
+    elu = ELU(alpha)
+    for std_x, std_y, angle in ((0.7, 1.9, 0.6), (2.0, 2.0, 2.5), (0.1, 3.0, 1.2)):
+        nngp = derivative = 0.0
+        c, s = np.cos(angle), np.sin(angle)
+        for low, high in ((-10.0, 0.0), (0.0, 10.0)):
+            for z, wz in zip(*half_line(low, high), strict=True):
+                kink = float(np.clip(-c * z / s, -10.0, 10.0))
+                parts = [half_line(-10.0, kink, 6), half_line(kink, 10.0, 6)]
+                t, wt = (np.concatenate(p) for p in zip(*parts, strict=True))
+                weight = wz * wt * np.exp(-0.5 * (z * z + t * t)) / (2.0 * np.pi)
+                u, v = std_x * z, std_y * (c * z + s * t)
+                nngp += elu(u) * (weight @ elu(v))
+                derivative += elu.derivative(u) * (weight @ elu.derivative(v))
+        out_x, out_y, cos, _, slope = block(elu, [std_x], [std_y], angle)
+        scale = (out_x * out_y).item()
+        assert abs(scale * cos.item() - nngp) < 1e-12 * scale
+        assert slope.item() == pytest.approx(derivative, rel=1e-12)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_table_agrees_with_single_pairs(activation, monkeypatch):
+    rng = np.random.default_rng(0)
+    std = np.array([1e-160, 0.3, 1.0, 3.5, 12.0])
+    angle = rng.uniform(0.0, np.pi, (5, 5))
+    angle[2, :3] = 1e-9, np.pi - 1e-9, 1e-3
+    pairs = block(activation, std, std, angle)
+    monkeypatch.setattr(_gauss_table, "_FEW", 0)
+    monkeypatch.setattr(_gauss_table, "_FEW_WIDE", 0)
+    table = block(activation, std, std, angle)
+    for a, b in zip(pairs, table, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_awkward_rows(activation):
+    std = np.array([0.0, 1e-160, 1e-8, 1.0, 1.0, 40.0, 1e150])
+    angle = np.full((7, 7), 0.7)
+    angle[6] = angle[:, 6] = 0.0
+    angle[6, 3] = angle[3, 6] = 0.7
+    np.fill_diagonal(angle, 0.0)
+    angle[3, 4] = angle[4, 3] = 0.0
+    angle[2, 3] = angle[3, 2] = np.pi
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        out_x, out_y, cos, sin, slope = block(activation, std, std, angle)
+    for a in (out_x, out_y, cos, sin, slope):
+        assert np.all(np.isfinite(a))
+    assert np.all(np.diag(cos) == 1.0)
+    assert np.all(np.diag(sin) == 0.0)
+    assert cos[3, 4] == 1.0
+    for a in (cos, sin):
+        np.testing.assert_allclose(a, a.T, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(slope, slope.T, rtol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_near_duplicates_keep_their_sine(activation):
+    tiny, small = (block(activation, [1.2], [1.2], a) for a in (1e-9, 1e-5))
+    assert tiny[3].item() / small[3].item() == pytest.approx(1e-4, rel=1e-4)
+    expected = 1e-9 * 1.2 * np.sqrt(tiny[4].item()) / tiny[0].item()
+    assert tiny[3].item() == pytest.approx(expected, rel=1e-8)
+
+
+def test_large_rows_approach_sign_and_relu():
+    angle = 1.1
+    cos = block(Tanh(), [1e8], [1e8], angle)[2].item()
+    assert cos == pytest.approx(1.0 - 2.0 * angle / np.pi, rel=1e-7)
+    relu = (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
+    for activation in (Softplus(), SiLU(), ELU()):
+        assert block(activation, [1e8], [1e8], angle)[2].item() == pytest.approx(
+            relu, rel=1e-7
+        )
+
+
+@pytest.mark.parametrize("activation", [*ALL, Elementwise(np.tanh)], ids=repr)
+@pytest.mark.parametrize("few", [0, 100])
+def test_gradient(activation, few, monkeypatch):
+    monkeypatch.setattr(_gauss_table, "_FEW", few)
+    std_x, std_y = np.array([0.3, 1.1]), np.array([1.1, 2.2])
+    angle = np.array([[0.5, 2.8], [0.02, 1.5]])
+    duals = (
+        Dual(std_x[:, None], {"x": np.ones((2, 1))}),
+        Dual(std_y[None, :], {"y": np.ones((1, 2))}),
+        Dual(np.cos(angle), {"angle": -np.sin(angle)}),
+        Dual(np.sin(angle), {"angle": np.cos(angle)}),
+    )
+    got = activation.transform(DualNamespace(np), *duals)
+    h = 1e-5
+    steps = {"x": (h, 0, 0), "y": (0, h, 0), "angle": (0, 0, h)}
+    for name, (dx, dy, da) in steps.items():
+        up = block(activation, std_x + dx, std_y + dy, angle + da)
+        down = block(activation, std_x - dx, std_y - dy, angle - da)
+        for value, a, b in zip(got, up, down, strict=True):
+            if name in value.tangents:
+                np.testing.assert_allclose(
+                    value.tangents[name], (a - b) / (2.0 * h), rtol=1e-6, atol=1e-9
+                )
+
+
+def test_gradient_in_alpha():
+    std = np.array([0.4, 1.0, 1.0])
+    angle = np.array([[0.5, 2.8, 0.0], [0.01, 0.0, 1.5], [0.3, 0.0, 1e-6]])
+    layer = ELU(0.7).with_values({"alpha": Dual(0.7, {"alpha": 1.0})})
+    got = block(layer, std, std, angle, DualNamespace(np))
+    up, down = (block(ELU(0.7 + h), std, std, angle) for h in (1e-5, -1e-5))
+    for value, a, b in zip(got, up, down, strict=True):
+        expected = (a - b) / 2e-5
+        np.testing.assert_allclose(
+            value.tangents["alpha"], expected, rtol=1e-6, atol=1e-10
+        )
+
+
+def test_diagonal_and_single_pairs():
+    std = np.array([0.0, 0.5, 3.0])
+    one, zero = np.ones(3), np.zeros(3)
+    out = Tanh().transform(np, std, std, one, zero)
+    full = block(Tanh(), std, std, 0.0)
+    np.testing.assert_allclose(out[0], full[0][:, 0], rtol=1e-15)
+    np.testing.assert_allclose(out[4], np.diag(full[4]), rtol=1e-13)
+    angle = np.array([0.4, 1.0, 3.0])
+    out = SiLU().transform(np, std, std[::-1].copy(), np.cos(angle), np.sin(angle))
+    for k in range(3):
+        single = block(SiLU(), std[k : k + 1], std[2 - k : 3 - k], angle[k])
+        assert out[2][k] == pytest.approx(single[2].item(), abs=1e-13)
+        assert out[4][k] == pytest.approx(single[4].item(), abs=1e-13)
+
+
+def test_elementwise_agrees_with_tanh():
+    std, angle = np.array([0.1, 1.0, 1.5]), np.linspace(0.0, np.pi, 9).reshape(3, 3)
+    expected = block(Tanh(), std, std, angle)
+    for fn in (Elementwise(np.tanh), Elementwise(np.tanh, Tanh().derivative)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            got = block(fn, std, std, angle)
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def relu(u):
+    return np.maximum(u, 0.0)
+
+
+def hard_tanh(u):
+    return np.clip(u, -1.0, 1.0)
+
+
+def test_elementwise_relu():
+    angle = np.array([[0.5, 1.2, 2.6]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = block(Elementwise(relu), [1.4], [0.6, 1.0, 1.4], angle)
+    cos = (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
+    np.testing.assert_allclose(got[2], cos, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(got[4], 0.5 - angle / (2.0 * np.pi), atol=1e-9)
+
+
+def test_elementwise_warns_where_it_is_not_accurate():
+    with pytest.warns(ConvergenceWarning, match="estimated relative error"):
+        got = block(Elementwise(relu), [1.4], [1.4], 1e-3)
+    assert got[2].item() == pytest.approx(1.0, abs=1e-4)
+    with pytest.warns(ConvergenceWarning):
+        block(Elementwise(hard_tanh), [1.4], [0.7], 1.0)
+
+
+def test_parameters():
+    layer = Elementwise(hard_tanh)
+    assert clone(layer).fn is hard_tanh
+    assert pickle.loads(pickle.dumps(layer)).fn is hard_tanh
+    assert layer.get_params() == {"fn": hard_tanh, "derivative": None}
+    for wrong in (Elementwise("tanh"), Elementwise(np.tanh, 1.0), ELU(-1.0)):
+        with pytest.raises(InvalidParameterError):
+            wrong.validate()
+    assert clone(ELU(0.5)).alpha == 0.5
+    assert [h.name for h in ELU(0.5, alpha_bounds=(0.1, 1.0)).hyperparameters] == [
+        "alpha"
+    ]
