@@ -60,7 +60,6 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_ntk"
-html_static_path = ["_static"]
 html_theme_options = {
     "show_prev_next": False,
     "show_toc_level": 2,

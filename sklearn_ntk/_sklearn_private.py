@@ -1,10 +1,11 @@
-"""The private names of scikit-learn that the estimators use, in one place."""
+"""The private names of scikit-learn that the package uses, in one place."""
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight
@@ -16,4 +17,5 @@ __all__ = [
     "_check_optimize_result",
     "_check_sample_weight",
     "_fit_context",
+    "validate_parameter_constraints",
 ]

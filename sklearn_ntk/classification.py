@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ntk._calibration import SoftmaxScale
-from sklearn_ntk._docs import with_shared_parameters
-from sklearn_ntk._estimator import NetworkEstimator, noise_of
+from sklearn_ntk._estimators.base import NetworkEstimator, noise_of
+from sklearn_ntk._estimators.calibration import SoftmaxScale
+from sklearn_ntk._estimators.docs import with_shared_parameters
 from sklearn_ntk._sklearn_private import _fit_context
 from sklearn_ntk._solvers.leave_one_out import leave_one_out
 

@@ -210,8 +210,8 @@ class NNGP(_NetworkKernel):
     >>> from sklearn_ntk import NNGP
     >>> from sklearn_ntk.networks import MLP
     >>> NNGP(MLP(depth=1, output_scale=1.0))([[1.0, 1.0], [1.0, -1.0]]).round(3)
-    array([[4.   , 2.304],
-           [2.304, 4.   ]])
+    array([[4.   , 2.508],
+           [2.508, 4.   ]])
     """
 
     _kind = "nngp"

@@ -5,9 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_ntk._docs import with_shared_parameters
-from sklearn_ntk._learning import LearnedLikelihood
-from sklearn_ntk._regressor import NetworkRegressor
+from sklearn_ntk._estimators.docs import with_shared_parameters
+from sklearn_ntk._estimators.learning import LearnedLikelihood
+from sklearn_ntk._estimators.regressor import NetworkRegressor
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 
 __all__ = ["NNGPRegressor", "NTKRegressor"]

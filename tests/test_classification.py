@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_ntk._calibration import SoftmaxScale
+from sklearn_ntk._estimators.calibration import SoftmaxScale
 from sklearn_ntk.classification import NNGPClassifier, NTKClassifier
 from sklearn_ntk.kernels import NNGP, NTK
 from sklearn_ntk.networks import MLP

@@ -51,7 +51,9 @@ def test_second_moment_is_that_of_the_function(name):
     def integrand(z):
         return layer(std * z) ** 2 * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
 
-    expected = sum(quad(integrand, *ends, epsabs=1e-13)[0] for ends in ((-12, 0), (0, 12)))
+    expected = sum(
+        quad(integrand, *ends, epsabs=1e-13)[0] for ends in ((-12, 0), (0, 12))
+    )
     network = Sequential(Dense(std**2, 0.0), layer)
     assert_allclose(NNGP(network)([[1.0]]), expected, rtol=1e-8)
 
@@ -111,7 +113,10 @@ def test_parameters_of_a_layer_are_named_by_index():
 def test_networks_compare_by_value_and_print_what_they_are():
     assert MLP(depth=3) == MLP(depth=3) != MLP(depth=4)
     assert MLP() != Sequential()
-    assert repr(MLP(depth=3, activation=Erf(b=2.0))) == "MLP(depth=3, activation=Erf(b=2.0))"
+    assert (
+        repr(MLP(depth=3, activation=Erf(b=2.0)))
+        == "MLP(depth=3, activation=Erf(b=2.0))"
+    )
     assert repr(Sequential(Dense(), ReLU())) == "Sequential(Dense(), ReLU())"
 
 
@@ -136,7 +141,7 @@ def test_layer_norm_makes_the_nngp_a_correlation(X):
 def test_learned_hyperparameters_of_layers_can_be_searched(X):
     y = (X[:, 0] > 0).astype(int)
     search = GridSearchCV(
-        SVC(NTK()),
+        SVC(kernel=NTK()),
         {"kernel__network__depth": [0, 1, 3], "kernel__network__activation": ["erf"]},
         cv=2,
     )

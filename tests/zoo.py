@@ -1,15 +1,20 @@
 """A zoo of small networks, under which every invariant is tested."""
 
+import numpy as np
+
 from sklearn_ntk.networks import (
+    ELU,
     GELU,
     MLP,
     RBF,
-    Abs,
+    SELU,
     ABReLU,
+    Abs,
     Concatenate,
     Cos,
     Dense,
     Dropout,
+    Elementwise,
     Erf,
     Exp,
     ExpNormalized,
@@ -27,20 +32,26 @@ from sklearn_ntk.networks import (
     ReLU,
     Residual,
     Sequential,
+    Sigmoid,
     SigmoidLike,
     Sign,
+    SiLU,
     Sin,
+    Softplus,
     Sum,
+    Tanh,
 )
 
 FREE = (1e-3, 1e3)
 
 
+def arctan_slope(u):
+    return 1.0 / (1.0 + u * u)
+
+
 def dense(weight_variance=1.2, bias_variance=0.3, **options):
     """A Dense whose two variances are free."""
-    return Dense(
-        weight_variance, bias_variance, weight_variance_bounds=FREE, **options
-    )
+    return Dense(weight_variance, bias_variance, weight_variance_bounds=FREE, **options)
 
 
 def one_hidden(activation, weight_variance=1.2):
@@ -71,6 +82,13 @@ ACTIVATIONS = {
     "step": RectifiedMonomial(0),
     "polynomial": Polynomial([0.1, 0.5, 0.3, 0.2]),
     "hermite": Hermite(3),
+    "tanh": Tanh(),
+    "sigmoid": Sigmoid(),
+    "softplus": Softplus(),
+    "silu": SiLU(),
+    "elu": ELU(0.7, alpha_bounds=FREE),
+    "selu": SELU(),
+    "elementwise": Elementwise(np.arctan, arctan_slope),
 }
 
 NETWORKS = {

@@ -1,5 +1,6 @@
 """Gram matrices of a network, block by block; this module knows no formula."""
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -37,17 +38,25 @@ def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None):
 
     def compute(tile):
         pairs = network.propagate(_inputs(np, X, Y, tile, kinds)).resolve()
-        for kind, out in zip(kinds, outputs, strict=True):
-            _place(out, getattr(pairs, kind), tile, symmetric=Y is None)
+        blocks = [getattr(pairs, kind) for kind in kinds]
+        for block, out in zip(blocks, outputs, strict=True):
+            _place(out, block, tile, symmetric=Y is None)
+        return any(np.any(np.isinf(block)) for block in blocks)
 
-    _for_each(compute, _tiles(X, Y), n_jobs)
+    if any(_for_each(compute, _tiles(X, Y), n_jobs)):
+        _warn_of_overflow()
     return outputs
 
 
 def diagonal(network, X, *, kinds=("ntk",)):
     """Diagonals of `gram(network, X)`, at the cost of n pairs."""
-    pairs = _prepared(network, X).propagate(_diagonal_inputs(np, X, kinds)).resolve()
-    return tuple(getattr(pairs, kind) + np.zeros(X.shape[0]) for kind in kinds)
+    network = _prepared(network, X)
+    with np.errstate(all="ignore"):
+        pairs = network.propagate(_diagonal_inputs(np, X, kinds)).resolve()
+    diagonals = tuple(getattr(pairs, kind) + np.zeros(X.shape[0]) for kind in kinds)
+    if any(np.any(np.isinf(values)) for values in diagonals):
+        _warn_of_overflow()
+    return diagonals
 
 
 def gradient(network, X, *, kind, n_jobs=None):
@@ -69,8 +78,10 @@ def gradient(network, X, *, kind, n_jobs=None):
         _place(K, value, tile, symmetric=True)
         for index, slope in enumerate(slopes):
             _place(K_gradient[..., index], slope, tile, symmetric=True)
+        return np.any(np.isinf(value))
 
-    _for_each(compute, _tiles(X, None), n_jobs)
+    if any(_for_each(compute, _tiles(X, None), n_jobs)):
+        _warn_of_overflow()
     return K, K_gradient
 
 
@@ -103,7 +114,8 @@ def free_hyperparameters(network):
 
 def _prepared(network, X):
     network.validate()
-    return network.build(Inputs(np, X).standard_row())
+    with np.errstate(all="ignore"):
+        return network.build(Inputs(np, X).standard_row())
 
 
 def _empty(X, Y):
@@ -150,10 +162,24 @@ def _for_each(compute, tiles, n_jobs):
     """Results of `compute` for all tiles, in their order."""
     _keep_freed_memory()
     workers = min(n_threads(n_jobs), len(tiles))
+
+    def quiet(tile):
+        with np.errstate(all="ignore"):
+            return compute(tile)
+
     if workers == 1:
-        return [compute(tile) for tile in tiles]
+        return [quiet(tile) for tile in tiles]
     with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(compute, tiles))
+        return list(pool.map(quiet, tiles))
+
+
+def _warn_of_overflow():
+    warnings.warn(
+        "The kernel overflows: entries of it are infinite. Scale X down, for example "
+        "with StandardScaler.",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 def _keep_freed_memory():

@@ -11,10 +11,19 @@ from sklearn_ntk.networks._composite import (
     Sum,
 )
 from sklearn_ntk.networks._dense import Dense, InputScale
+from sklearn_ntk.networks._numerical import (
+    ELU,
+    SELU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from sklearn_ntk.networks._numerical_elementwise import Elementwise
 from sklearn_ntk.networks._polynomial import Hermite, Polynomial
 from sklearn_ntk.networks._rectified import (
-    Abs,
     ABReLU,
+    Abs,
     ExpNormalized,
     LeakyReLU,
     Monomial,
@@ -36,9 +45,11 @@ from sklearn_ntk.networks._smooth import (
 )
 
 __all__ = [
+    "ELU",
     "GELU",
     "MLP",
     "RBF",
+    "SELU",
     "ABReLU",
     "Abs",
     "Activation",
@@ -46,6 +57,7 @@ __all__ = [
     "Cos",
     "Dense",
     "Dropout",
+    "Elementwise",
     "Erf",
     "Exp",
     "ExpNormalized",
@@ -61,13 +73,16 @@ __all__ = [
     "Monomial",
     "Polynomial",
     "Product",
-    "RBF",
     "ReLU",
     "RectifiedMonomial",
     "Residual",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "SigmoidLike",
     "Sign",
     "Sin",
+    "Softplus",
     "Sum",
+    "Tanh",
 ]

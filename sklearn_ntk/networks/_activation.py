@@ -103,10 +103,13 @@ class Activation(Layer):
         out_cos = xp.maximum(xp.minimum(out_cos, one), -one)
         itself = (((sin == 0) & (cos > 0)) | (std_x == 0)) & (std_x == std_y)
         out_cos = xp.where(itself, 1.0, out_cos)
-        out_sin = xp.sqrt((1.0 - out_cos) * (1.0 + out_cos))
-        rows = std_x, std_y, cos, sin
-        out_sin = refined_sine(xp, self, rows, out_cos, out_sin, itself)
-        return out_x, out_y, out_cos, out_sin, derivative
+
+        def sine():
+            out_sin = xp.sqrt((1.0 - out_cos) * (1.0 + out_cos))
+            rows = std_x, std_y, cos, sin
+            return refined_sine(xp, self, rows, out_cos, out_sin, itself)
+
+        return out_x, out_y, out_cos, sine, derivative
 
     def _std(self, xp, std):
         nngp, _ = self.moments(xp, std, std, xp.ones_like(std), xp.zeros_like(std))

@@ -3,8 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._composite import OUTPUT_SCALE, Residual, Sequential
 from sklearn_ntk.networks._dense import Dense, InputScale
@@ -73,8 +73,8 @@ class MLP(Layer):
     >>> from sklearn_ntk import NTK
     >>> from sklearn_ntk.networks import MLP
     >>> NTK(MLP(depth=3))([[1.0, -1.0], [1.0, 1.0]]).round(3)
-    array([[1.   , 0.537],
-           [0.537, 1.   ]])
+    array([[1.   , 0.535],
+           [0.535, 1.   ]])
     """
 
     _parameter_constraints = {

@@ -7,7 +7,8 @@ from inspect import Parameter, signature
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.gaussian_process.kernels import Hyperparameter
-from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+
+from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 
 __all__ = ["BOUNDS", "Layer"]
 
@@ -28,7 +29,6 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: dict = {}
-    _doc_link_module = "sklearn_ntk"
 
     @abstractmethod
     def propagate(self, pairs):
@@ -94,7 +94,7 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
 
         Raises
         ------
-        sklearn.utils._param_validation.InvalidParameterError
+        ValueError
             Naming the parameter, what was expected and what was given.
         """
         self._validate_params()

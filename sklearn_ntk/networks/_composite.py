@@ -4,14 +4,14 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils._param_validation import (
+
+from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk._sklearn_private import (
     Interval,
     InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
 )
-
-from sklearn_ntk._engine.forward_mode import value_of
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._pairs import add_independent
 
@@ -35,12 +35,12 @@ class Composite(Layer):
         self.layers = layers
 
     @classmethod
-    def _option_names(cls):
+    def _get_param_names(cls):
         """Names of the constructor's parameters besides the layers."""
-        return list((cls.__init__.__kwdefaults__ or {}).keys())
+        return list(cls.__init__.__kwdefaults__ or {})
 
     def _options(self):
-        return {name: getattr(self, name) for name in self._option_names()}
+        return {name: getattr(self, name) for name in self._get_param_names()}
 
     def get_params(self, deep=True):
         """Parameters by name; with `deep`, those of nested layers too."""
@@ -242,7 +242,7 @@ class Residual(_Parallel):
     >>> from sklearn_ntk.networks import Dense, ReLU, Residual, Sequential
     >>> block = Residual(ReLU(), Dense(2.0, 0.0))
     >>> NTK(Sequential(Dense(1.0, 0.0), block))([[1.0]])
-    array([[4.]])
+    array([[3.]])
     """
 
     _parameter_constraints = {"shortcut": [Layer, None]}
@@ -352,5 +352,3 @@ class Concatenate(_Parallel):
             )
         total = sum(widths)
         return [width / total for width in widths], total
-
-

@@ -3,9 +3,9 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._pairs import add_independent, constant, where_nan
 

@@ -65,9 +65,7 @@ def sine_between(x, y):
     dot_high, dot_low = _dot(x, y)
     slope = dot_high / norm_high
     product, error = _two_product(slope, norm_high)
-    slope_low = (
-        (dot_high - product) - error + dot_low - slope * norm_low
-    ) / norm_high
+    slope_low = ((dot_high - product) - error + dot_low - slope * norm_low) / norm_high
     product, error = _two_product(slope[:, None], x)
     across = (y - product) - error - slope_low[:, None] * x
     return np.sqrt(np.sum(across * across, axis=1) / np.sum(y * y, axis=1))

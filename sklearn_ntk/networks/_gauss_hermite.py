@@ -22,7 +22,7 @@ _EDGE = 12.0
 def _half_line(exponent, shifted):
     width = 1.0 / 20.0 if shifted else 1.0 / 16.0
     near, w_near = graded(width, width * 2.0**-exponent, order=10)
-    count = int(round((_EDGE - width) / width))
+    count = round((_EDGE - width) / width)
     far, w_far = panels(width * np.arange(1.0, count + 2.0), 10)
     z, w = np.concatenate((near, far)), np.concatenate((w_near, w_far))
     return z, w * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)

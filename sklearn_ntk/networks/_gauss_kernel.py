@@ -47,18 +47,16 @@ class Rows:
         self.A = (scale * size)[:, 0]
         self.d_A = self.A * grown
         self.out, self.d_out = self._original(phi, std)
-        self.slope_square = np.einsum("snk,k->n", slope**2, w)
-        bend = np.stack((phi.curvature(u), -phi.curvature(-u)))
-        self.d_slope_square = 2.0 * np.einsum("snk,snk,k->n", slope, bend, z * w)
+        bend = np.stack((phi.curvature(u), phi.curvature(-u)))
+        self.slope = slope * root
+        self.d_slope = bend * (np.stack((z, -z))[:, None] * root)
+        self.slope_square = np.einsum("snk,snk->n", self.slope, self.slope)
+        self.d_slope_square = 2.0 * np.einsum("snk,snk->n", self.slope, self.d_slope)
 
     def _original(self, phi, std):
         at_zero = np.abs(phi.value(np.zeros(1)))[0]
         out = np.where(std == 0.0, at_zero, self.A * self.excess**phi.degree)
         return out, self.d_A * self.excess ** (phi.degree - 1.0)
-
-    def matrix(self, flip=False, derivative=False):
-        y = self.d_y if derivative else self.y
-        return np.concatenate((y[1], y[0]) if flip else (y[0], y[1]), axis=1)
 
 
 class Moments:
@@ -133,6 +131,7 @@ class _Evaluation:
         self.y = self.x if same else Rows(self.phi, std_y, top)
         self.cos, self.sin = cos, sin
         self.negative = cos < 0
+        self.sign = np.where(self.negative, -1.0, 1.0)
         self.t = sin / (1.0 + np.abs(cos))
         self.equal = self.along_x(std_x) == self.along_y(std_y)
         self.zero = self.equal & (self.along_x(std_x) == 0)
@@ -189,6 +188,7 @@ class _Evaluation:
             return zeros[0], zeros[0], *((zeros, zeros) if gradient else (None, None))
         values, missed = self.table.evaluate(x.std, y.std, t, self.negative, gradient)
         missed &= ~itself
+        self._fill_aligned(missed, values)
         self._fill_slopes(missed, values)
         W, S = values[:2]
         near = sin * t  # 1 - |cos|
@@ -206,30 +206,43 @@ class _Evaluation:
         d_x[close], d_y[close] = self._parallel_slopes_at(close)
         d_x = d_x + turn * d_gain_x + gain_x * gain_y * near * values[2]
         d_y = d_y + turn * d_gain_y + gain_x * gain_y * near * values[4]
-        sign = np.where(self.negative, -1.0, 1.0)
-        d_gap = [d_x, d_y, sign * gain_x * gain_y * sin * S]
-        d_slope = [values[3], values[5], sign * values[6] * 0.5 * (1.0 + t * t)]
+        d_gap = [d_x, d_y, self.sign * gain_x * gain_y * sin * S]
+        d_slope = [values[3], values[5], self.sign * values[6] * 0.5 * (1.0 + t * t)]
         self._fill(missed, gap, S, d_gap, d_slope)
         return gap, S, d_gap, d_slope
 
-    def _products(self, dx=False, dy=False):
-        """E[y(z) y'(z)] from +1, and E[y(z) y'(-z)] from -1, as they are needed."""
-        left = self.x.matrix(derivative=dx)
-        out = 0.0
+    def _products(self, left, right):
+        """E[f(z) g(z)] of rows or, where the pair is `negative`, E[f(z) g(-z)]."""
+        left, out = np.concatenate(left, axis=1), 0.0
         for end in (False, True):
             mask = self.negative == end
-            if not np.any(mask):
-                continue
-            right = self.y.matrix(flip=end, derivative=dy)
-            value = left @ right.T if self.block else np.sum(left * right, axis=1)
-            out = np.where(mask, -value if end else value, out)
+            if np.any(mask):
+                other = np.concatenate(right[::-1] if end else right, axis=1)
+                value = left @ other.T if self.block else np.sum(left * other, axis=1)
+                out = np.where(mask, value, out)
         return out
 
     def _parallel(self):
-        return 1.0 - self._products()
+        return 1.0 - self.sign * self._products(self.x.y, self.y.y)
 
     def _parallel_slopes(self):
-        return -self._products(dx=True), -self._products(dy=True)
+        x, y = self.x, self.y
+        return (
+            -self.sign * self._products(x.d_y, y.y),
+            -self.sign * self._products(x.y, y.d_y),
+        )
+
+    def _fill_aligned(self, missed, values):
+        """Slopes of parallel and antipodal rows, which need no table."""
+        aligned = missed & (self.sin == 0)
+        if not np.any(aligned):
+            return
+        missed &= ~aligned
+        x, y = self.x, self.y
+        values[1][aligned] = self._products(x.slope, y.slope)[aligned]
+        if len(values) > 2:
+            values[3][aligned] = self._products(x.d_slope, y.slope)[aligned]
+            values[5][aligned] = self._products(x.slope, y.d_slope)[aligned]
 
     def _rows_at(self, close):
         index = np.nonzero(close)

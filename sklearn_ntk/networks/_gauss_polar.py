@@ -42,15 +42,18 @@ def _half_arc(angle, wide, finest):
     return near, (angle + near if wide else angle - near), weight
 
 
-def _arc(angle, wide, finest):
-    near, far, weight = _half_arc(angle, wide, finest)
-    away = -np.cos(far) if wide else np.cos(far)
-    a, b = np.sin(near), np.sin(far)
+def _arc(angle, wide, std_x, std_y):
+    """Nodes on the arc, the panels as fine at each end as the scales there ask for."""
+    scale_x, scale_y = 0.5 / max(std_x, 0.5), 0.5 / max(std_y, 0.5)
+    finest = min(scale_x, max(angle, scale_y)), min(scale_y, max(angle, scale_x))
+    near_u, far_v, w_u = _half_arc(angle, wide, finest[0])
+    near_v, far_u, w_v = _half_arc(angle, wide, finest[1])
+    away = -np.cos(far_v) if wide else np.cos(far_v)
     return (
-        np.concatenate((a, b)),
-        np.concatenate((b, a)),
-        np.concatenate((weight, weight)),
-        np.concatenate((away, np.cos(near))),
+        np.sin(np.concatenate((near_u, far_u))),
+        np.sin(np.concatenate((far_v, near_v))),
+        np.concatenate((w_u, w_v)),
+        np.concatenate((away, np.cos(near_v))),
     )
 
 
@@ -72,7 +75,7 @@ def slope_moments(phi, std_x, std_y, angle):
     rho, w_rho = radial_rule(top)
     out = np.zeros((2, std_x.size, std_y.size))
     for wide in (True, False):
-        a, b, w, _ = _arc(angle, wide, 0.5 / max(top, 0.5))
+        a, b, w, _ = _arc(angle, wide, std_x.max(), std_y.max())
         weight = (w[:, None] * w_rho).ravel()
         u = std_x[:, None] * (a[:, None] * rho).ravel()
         v = std_y[:, None] * (b[:, None] * rho).ravel()
@@ -135,7 +138,7 @@ def pair_moments(phi, std_x, std_y, angle, negative, rows, gradient=True):
     flip = -1.0 if negative else 1.0
     out = np.zeros(7)
     for wide in (True, False):
-        a, b, w, toward = _arc(angle, wide, 0.5 / max(top, 0.5))
+        a, b, w, toward = _arc(angle, wide, std_x, std_y)
         weight = w[:, None] * w_rho
         signs = (1.0, 1.0) if wide != negative else (1.0, -1.0)
         growth = -1.0 if wide else 1.0
@@ -191,10 +194,9 @@ def elu_slope_moments(std_x, std_y, angle):
     -------
     array of shape (3, 2, p, q)
     """
-    top = max(std_x.max(), std_y.max())
     out = np.zeros((3, 2, std_x.size, std_y.size))
     for end, wide in enumerate((True, False)):
-        a, b, w, _ = _arc(angle, wide, 0.5 / max(top, 0.5))
+        a, b, w, _ = _arc(angle, wide, std_x.max(), std_y.max())
         u, v = std_x[:, None] * a, std_y[:, None] * b
         one = (_exponential_tail(u) @ w)[:, None] + _exponential_tail(v) @ w
         both = _exponential_tail(u[:, None] + v) @ w

@@ -43,7 +43,7 @@ def _ends(index):
 
 
 def _std_nodes(index):
-    low, top = _ends(index)
+    _, top = _ends(index)
     x = chebyshev_nodes(_NODES)
     if index == 0:
         return 0.5 * top * (1.0 + x)
@@ -52,7 +52,7 @@ def _std_nodes(index):
 
 def std_weights(index, std):
     """Weights of the nodes of an octave in interpolation, and their derivatives."""
-    low, top = _ends(index)
+    _, top = _ends(index)
     if index == 0:
         x, slope = 2.0 * std / top - 1.0, np.full_like(std, 2.0 / top)
     else:

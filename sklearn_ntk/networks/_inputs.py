@@ -81,16 +81,17 @@ class Inputs:
 
     def _replace(self, **changes):
         new = Inputs(self.xp, self.X, self.Y, same=self.same, ntk=self.ntk)
-        state = dict(factor=self._factor, seeds=self._seeds, standard=self._standard)
-        for name, value in {**state, **changes}.items():
-            setattr(new, name if name in ("X", "Y") else f"_{name}", value)
+        new._factor, new._seeds = self._factor, self._seeds
+        new._standard = self._standard
+        for name, value in changes.items():
+            setattr(new, name, value)
         return new
 
     def standard_row(self):
         """A single row of ones, which has the norm of a standardised row."""
         row = self.xp.ones((1, self.X.shape[1]))
         itself = self.xp.ones((1,), dtype=bool)
-        return Inputs(self.xp, row, same=itself)._replace(standard=True)
+        return Inputs(self.xp, row, same=itself)._replace(_standard=True)
 
     def forked(self):
         """These inputs, as a branch of a network sees them."""
@@ -100,10 +101,10 @@ class Inputs:
         """The inputs divided by `length_scale`, a number or one per feature."""
         if isinstance(length_scale, VectorSeed):
             return self._divided(length_scale.value)._replace(
-                seeds=(*self._seeds, length_scale)
+                _seeds=(*self._seeds, length_scale)
             )
         if np.ndim(value_of(length_scale)) == 0:
-            return self._replace(factor=self._factor / length_scale)
+            return self._replace(_factor=self._factor / length_scale)
         return self._divided(length_scale)
 
     def _divided(self, scale):

@@ -4,9 +4,9 @@ from functools import lru_cache
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks import _gauss_functions as functions
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._base import BOUNDS

@@ -6,8 +6,8 @@ from numbers import Integral
 
 import numpy as np
 from numpy.polynomial import hermite_e, polynomial
-from sklearn.utils._param_validation import Interval, InvalidParameterError
 
+from sklearn_ntk._sklearn_private import Interval, InvalidParameterError
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._pairs import ratio
 
@@ -164,9 +164,7 @@ def _one_minus_dot(xp, terms_x, terms_y, cos, sin):
     gap = xp.where(positive, sin * sin / (1.0 + abs(cos)), 1.0 - cos)
     square = cos * cos
     odd, even = gap, 0.0 * gap  # 1 - cos**n for odd and for even n
-    total = 0.5 * sum(
-        (x - y) ** 2 for x, y in zip(terms_x, terms_y, strict=True)
-    )
+    total = 0.5 * sum((x - y) ** 2 for x, y in zip(terms_x, terms_y, strict=True))
     for n, (x, y) in enumerate(zip(terms_x, terms_y, strict=True)):
         if n == 0:
             continue
@@ -177,5 +175,3 @@ def _one_minus_dot(xp, terms_x, terms_y, cos, sin):
             total = total + x * y * even
             odd = sin * sin + square * odd
     return xp.where(total > 0, total, 0.0)
-
-

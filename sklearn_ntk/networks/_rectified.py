@@ -5,8 +5,8 @@ from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
+from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._activation import Homogeneous, angle_minus_sine
 from sklearn_ntk.networks._base import BOUNDS
 from sklearn_ntk.networks._pairs import sign_of
@@ -322,7 +322,7 @@ class Monomial(Homogeneous):
 
     def profile(self, xp, cos, sin):
         coef = _moment_polynomial(self.degree)
-        sign, folded, _ = _folded(xp, cos, sin)
+        folded = abs(cos)
         gap = sin * sin / (1.0 + folded)
         gap = gap * _horner(_deflated(coef), folded) / self.gain
         h = _horner(coef, cos) / self.gain
@@ -382,12 +382,13 @@ class RectifiedMonomial(Homogeneous):
         positive = sign > 0
         gap = xp.where(positive, sin * sin / (1.0 + folded), 1.0 + folded)
         supplement = xp.where(positive, math.pi - angle, angle)
+        angle = xp.where(positive, angle, math.pi - angle)
         value = sin * _horner(p, cos) + supplement * _horner(q, cos)
         full = math.pi * float(sum(q))
         # J(0) - J(theta), with the factor 1 - c taken out of q(1) - q(c)
         below = (
             math.pi * gap * _horner(_deflated(q), cos)
-            + (math.pi - supplement) * _horner(q, cos)
+            + angle * _horner(q, cos)
             - sin * _horner(p, cos)
         ) / full
         h = value / full

@@ -2,8 +2,7 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval
-
+from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._base import Layer
 
 __all__ = ["Dropout", "Flatten", "Identity", "LayerNorm"]
@@ -17,7 +16,7 @@ class Identity(Layer):
     >>> from sklearn_ntk import NTK
     >>> from sklearn_ntk.networks import MLP
     >>> NTK(MLP(depth=1, activation="identity", output_scale=1.0))([[1.0]])
-    array([[12.]])
+    array([[13.]])
     """
 
     def propagate(self, pairs):

@@ -5,9 +5,9 @@ from numbers import Real
 
 import numpy as np
 from scipy.special import erf, ndtr
-from sklearn.utils._param_validation import Interval
 
 from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._activation import Activation, angle_minus_sine
 from sklearn_ntk.networks._base import BOUNDS
 from sklearn_ntk.networks._close import Part, small_gap, stretched, turned

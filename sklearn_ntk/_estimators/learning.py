@@ -9,8 +9,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ntk._engine.threads import single_threaded_blas
-from sklearn_ntk._estimator import noise_of
-from sklearn_ntk._marginal_likelihood import (
+from sklearn_ntk._estimators.base import noise_of
+from sklearn_ntk._estimators.marginal_likelihood import (
     alpha_slope,
     gram_slope,
     log_marginal_likelihood,

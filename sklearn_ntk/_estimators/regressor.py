@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from sklearn_ntk._engine.gram import diagonal, gram
-from sklearn_ntk._estimator import NetworkEstimator, noise_of
+from sklearn_ntk._estimators.base import NetworkEstimator, noise_of
+from sklearn_ntk._estimators.targets import TargetScale
 from sklearn_ntk._sklearn_private import _fit_context
-from sklearn_ntk._targets import TargetScale
 
 __all__ = ["NetworkRegressor"]
 
