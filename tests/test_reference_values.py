@@ -101,7 +101,7 @@ def assert_agree(K, reference, rtol):
         norm = np.sqrt(np.abs(np.diag(K)))
         rounding = np.nan_to_num(1e-15 * np.outer(norm, norm)) + 1e-307
         close = np.abs(K - reference) <= rtol * np.abs(reference) + rounding
-    assert np.all(close | (K == reference) | np.isnan(reference))
+    assert np.all(close | (reference == K) | np.isnan(reference))
 
 
 def rows_to_compare(name, source, n):

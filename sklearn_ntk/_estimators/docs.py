@@ -32,7 +32,7 @@ X_fit_ : ndarray or CSR array of shape (n_samples_fitted, n_features)
     The rows of X of positive weight; their Gram matrix, where it is precomputed.
 n_features_in_ : int
     Number of features seen in :term:`fit`.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of features seen in :term:`fit`, where X has names that are all strings.""",
 }
 

@@ -34,11 +34,14 @@ class MLP(Layer):
         Variance of the biases. 1 was better than 0.1 and 0 on most of 92 tables.
     length_scale : float or array-like of shape (n_features,), default=1.0
         What the input is divided by.
-    weight_variance_bounds, bias_variance_bounds, length_scale_bounds : \
-            pair of floats or "fixed"
-        Between which the hyperparameter may be learned. The weights' variance is
-        fixed by default, since with ReLU and unit output it has hardly an effect;
-        so is the length scale, which acts against the bias variance.
+    weight_variance_bounds : pair of floats or "fixed", default="fixed"
+        Between which the weights' variance may be learned. With ReLU and unit output
+        it has hardly an effect.
+    bias_variance_bounds : pair of floats or "fixed", default=(1e-3, 1e3)
+        Between which the biases' variance may be learned.
+    length_scale_bounds : pair of floats or "fixed", default="fixed"
+        Between which length scales may be learned. A single one acts against the
+        biases' variance, so that one of the two is enough.
     output_scale : float or "unit", default="unit"
         Multiplies the variance of the output. "unit": the constant that makes the
         NTK 1 at a standardised row (:math:`|x|^2 = d`), whatever the depth, so that

@@ -22,9 +22,8 @@ class InputScale(Layer):
     length_scale : float or array-like of shape (n_features,), default=1.0
         Positive. One per feature is automatic relevance determination: learned, a
         feature that does not matter gets a large one.
-    length_scale_bounds : pair of floats, array of pairs or "fixed", \
-            default=(1e-3, 1e3)
-        Between which it may be learned.
+    length_scale_bounds : pair of floats or "fixed", default=(1e-3, 1e3)
+        Between which it may be learned; one pair per feature is possible, too.
 
     Examples
     --------
