@@ -76,7 +76,8 @@ def scatter(xp, x, mask, elements):
     """A copy of `x` with `elements` in the places where `mask` is True."""
 
     def filled(a, new):
-        out = xp.zeros(mask.shape, dtype=value_of(x).dtype) + a
+        dtype = value_of(x).dtype
+        out = xp.zeros(mask.shape, dtype=dtype, device=mask.device) + a
         out[mask] = new
         return out
 

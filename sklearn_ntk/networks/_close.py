@@ -53,7 +53,7 @@ def refined_sine(xp, activation, rows, out_cos, out_sin, itself):
     rows, flat = [gather(xp, a, close) for a in rows], out_value[close] < 0
     sines = []
     for start in range(0, flat.shape[0], CHUNK):
-        part = slice(start, start + CHUNK)
+        part = slice(start, min(start + CHUNK, flat.shape[0]))
         gap = _gap(xp, activation, [a[part] for a in rows], flat[part])
         if gap is None:
             return out_sin

@@ -151,7 +151,7 @@ class Sequential(Composite):
 
 def _unit_scale(state):
     """The factor that makes the tangent kernel of one row equal to 1."""
-    ntk = state.ntk + state.xp.zeros((1,))
+    ntk = state.ntk + state.xp.zeros_like(value_of(state.cos))
     value = float(value_of(ntk)[0])
     if not 0.0 < value < np.inf:
         raise ValueError(

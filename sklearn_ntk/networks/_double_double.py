@@ -1,7 +1,5 @@
 """The angle between nearly parallel rows, in twice the working precision."""
 
-import numpy as np
-
 __all__ = ["sine_between"]
 
 _SPLITTER = 134217729.0  # 2**27 + 1
@@ -30,22 +28,23 @@ def _two_sum(a, b):
 
 def _dot(x, y):
     """Dot products of the rows of x and y as an unevaluated sum of two doubles."""
-    high = np.zeros(x.shape[0])
-    low = np.zeros(x.shape[0])
+    high = low = 0.0 * x[:, 0]
     for k in range(x.shape[1]):
         product, error = _two_product(x[:, k], y[:, k])
         high, carry = _two_sum(high, product)
-        low += carry + error
+        low = low + (carry + error)
     return _two_sum(high, low)
 
 
-def _to_unit_range(x):
+def _to_unit_range(xp, x):
     """Rows scaled by a power of two, which is exact, to a largest entry near 1."""
-    _, exponent = np.frexp(np.max(np.abs(x), axis=1, keepdims=True))
-    return np.ldexp(x, -exponent)
+    exponent = xp.floor(xp.log2(xp.max(xp.abs(x), axis=1, keepdims=True)))
+    two = xp.full_like(exponent, 2.0)
+    half = xp.floor(0.5 * exponent)  # in two steps, for 2**1074 is not a float
+    return x * two ** (-half) * two ** (half - exponent)
 
 
-def sine_between(x, y):
+def sine_between(xp, x, y):
     """Sine of the angle between row i of x and row i of y.
 
     The part of y across x is formed in double-double arithmetic, so the sine of
@@ -53,14 +52,15 @@ def sine_between(x, y):
 
     Parameters
     ----------
-    x, y : ndarray of shape (p, d)
+    xp : namespace
+    x, y : array of shape (p, d)
         Float64, no zero rows.
 
     Returns
     -------
-    ndarray of shape (p,)
+    array of shape (p,)
     """
-    x, y = _to_unit_range(x), _to_unit_range(y)
+    x, y = _to_unit_range(xp, x), _to_unit_range(xp, y)
     norm_high, norm_low = _dot(x, x)
     dot_high, dot_low = _dot(x, y)
     slope = dot_high / norm_high
@@ -68,4 +68,4 @@ def sine_between(x, y):
     slope_low = ((dot_high - product) - error + dot_low - slope * norm_low) / norm_high
     product, error = _two_product(slope[:, None], x)
     across = (y - product) - error - slope_low[:, None] * x
-    return np.sqrt(np.sum(across * across, axis=1) / np.sum(y * y, axis=1))
+    return xp.sqrt(xp.sum(across * across, axis=1) / xp.sum(y * y, axis=1))

@@ -89,9 +89,9 @@ class Inputs:
 
     def standard_row(self):
         """A single row of ones, which has the norm of a standardised row."""
-        row = self.xp.ones((1, self.X.shape[1]))
-        itself = self.xp.ones((1,), dtype=bool)
-        return Inputs(self.xp, row, same=itself)._replace(_standard=True)
+        first = self.X[:1, :]
+        row = self.xp.ones_like(first.toarray() if sparse.issparse(first) else first)
+        return Inputs(self.xp, row, same=row[:, 0] > 0)._replace(_standard=True)
 
     def forked(self):
         """These inputs, as a branch of a network sees them."""
@@ -190,7 +190,7 @@ class Inputs:
         sines = []
         step = max(1, GATHERED // self.X.shape[1])
         for start in range(0, rows.shape[0], step):
-            part = slice(start, start + step)
+            part = slice(start, min(start + step, rows.shape[0]))
             sines.append(self._close_sines(rows[part], columns[part], signs[part]))
         sine = xp.concat(sines)
         return sine, signs * xp.sqrt((1.0 - sine) * (1.0 + sine))
@@ -203,7 +203,7 @@ class Inputs:
         tiny = gap < TINY
         if xp.any(tiny):
             x, y = _taken(xp, self.X, i[tiny]), _taken(xp, self.Y, j[tiny])
-            sine[tiny] = xp.asarray(sine_between(np.asarray(x), np.asarray(y)))
+            sine[tiny] = sine_between(xp, x, y)
         return sine
 
     def feature_slopes(self, feature):
@@ -236,7 +236,7 @@ def _seeded(x, direction, tangent):
 def _divided(xp, X, scale):
     if sparse.issparse(X):
         return X.multiply(1.0 / np.asarray(scale)).tocsr()
-    return X / xp.asarray(scale, dtype=X.dtype)
+    return X / xp.asarray(scale, dtype=X.dtype, device=X.device)
 
 
 def _unit_rows(xp, X):

@@ -102,15 +102,15 @@ class Pairs:
 
     def standard_row(self):
         """The state of one row whose features have variance 1, with itself."""
-        one = self.xp.ones((1,))
+        one = self.xp.ones_like(self.xp.reshape(value_of(self.std_x), (-1,))[:1])
         return Pairs(
             self.xp,
             nngp=one,
             std_x=one,
             std_y=one,
             cos=one,
-            sine=self.xp.zeros((1,)),
-            same=self.xp.ones((1,), dtype=bool),
+            sine=self.xp.zeros_like(one),
+            same=one > 0,
             gaussian=self.gaussian,
             width=self.width,
         )

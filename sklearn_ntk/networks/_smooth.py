@@ -327,7 +327,7 @@ class Sin(Activation):
         exponent = -2.0 * x * y * (sign * cos)
         even = 0.5 * larger * (1.0 + xp.exp(exponent))
         odd = -0.5 * sign * larger * xp.expm1(exponent)
-        phase = self.c + xp.zeros((1,))
+        phase = self.c + xp.zeros_like(std_x)
         of_even, of_odd = xp.sin(phase) ** 2, xp.cos(phase) ** 2
         if self._is_cosine:
             of_even, of_odd = of_odd, of_even
@@ -349,7 +349,7 @@ class Sin(Activation):
         small = value_of(xx + yy) < 0.5
         if xp.any(small):
             odd = xp.where(small, _sine_of_sinh(xp, x, y, cos, sin), odd)
-        phase = self.c + xp.zeros((1,))
+        phase = self.c + xp.zeros_like(std_x)
         of_even, of_odd = abs(xp.sin(phase)), abs(xp.cos(phase))
         if self._is_cosine:
             of_even, of_odd = of_odd, of_even
