@@ -59,7 +59,7 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes in rows of positive "
-                f"weight; got 1 class, {self.classes_[0]!r}."
+                f"weight; got 1 class, {self.classes_.tolist()}."
             )
         codes = _codes(labels, len(self.classes_))
         noise = noise_of(alpha, weight)

@@ -7,7 +7,8 @@ from sklearn.utils import check_array
 
 from sklearn_ntk._default_network import DefaultNetwork
 from sklearn_ntk._engine import gram as engine
-from sklearn_ntk.networks import MLP
+from sklearn_ntk._sklearn_private import InvalidParameterError
+from sklearn_ntk.networks import MLP, Layer
 
 __all__ = ["NNGP", "NTK"]
 
@@ -21,6 +22,12 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         self.network = network
 
     def _network(self):
+        if not isinstance(self.network, Layer | None):
+            raise InvalidParameterError(
+                f"The 'network' parameter of {type(self).__name__} must be a network "
+                f"or layer of sklearn_ntk.networks, or None. Got {self.network!r} "
+                "instead."
+            )
         return MLP() if self.network is None else self.network
 
     @property
@@ -208,7 +215,8 @@ class NNGP(_NetworkKernel):
     Examples
     --------
     >>> from sklearn_ntk import NNGP
-    >>> from sklearn_ntk.networks import MLP
+    >>> from sklearn_ntk._sklearn_private import InvalidParameterError
+    from sklearn_ntk.networks import MLP, Layer
     >>> NNGP(MLP(depth=1, output_scale=1.0))([[1.0, 1.0], [1.0, -1.0]]).round(3)
     array([[4.   , 2.508],
            [2.508, 4.   ]])

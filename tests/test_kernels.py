@@ -314,6 +314,12 @@ def test_other_number_of_features_is_refused(X):
         NTK(MLP(length_scale=[1.0, 2.0]))(X)
 
 
+@pytest.mark.parametrize("network", ["mlp", MLP, 3])
+def test_what_is_no_network_is_refused(network, X):
+    with pytest.raises(ValueError, match="'network' parameter of NTK must be"):
+        NTK(network)(X)
+
+
 def test_gradient_with_two_arguments_is_refused(X):
     with pytest.raises(ValueError, match="only be evaluated when Y is None"):
         NTK()(X, X, eval_gradient=True)

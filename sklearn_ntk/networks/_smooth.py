@@ -75,7 +75,33 @@ def _arcsine_gap(xp, c1, s1, c, s, gap):
     return xp.atan2(c1 * gap * apart, c1 * c + s1 * s)
 
 
-class Erf(Activation):
+class _Adjustable(Activation):
+    """An activation with an amplitude a, a frequency b and an offset c."""
+
+    _parameter_constraints = {
+        **dict.fromkeys(("a", "b", "c"), ANY),
+        **dict.fromkeys(("a_bounds", "b_bounds", "c_bounds"), BOUNDS),
+    }
+
+    def __init__(
+        self,
+        a=1.0,
+        b=1.0,
+        c=0.0,
+        *,
+        a_bounds="fixed",
+        b_bounds="fixed",
+        c_bounds="fixed",
+    ):
+        self.a = a
+        self.b = b
+        self.c = c
+        self.a_bounds = a_bounds
+        self.b_bounds = b_bounds
+        self.c_bounds = c_bounds
+
+
+class Erf(_Adjustable):
     r"""The error function, ``a * erf(b * u) + c``.
 
     .. math:: K = \frac{2 a^2}{\pi} \arcsin
@@ -99,28 +125,6 @@ class Erf(Activation):
     >>> Erf()([0.0, 1.0]).round(4)
     array([0.    , 0.8427])
     """
-
-    _parameter_constraints = {
-        **dict.fromkeys(("a", "b", "c"), ANY),
-        **dict.fromkeys(("a_bounds", "b_bounds", "c_bounds"), BOUNDS),
-    }
-
-    def __init__(
-        self,
-        a=1.0,
-        b=1.0,
-        c=0.0,
-        *,
-        a_bounds="fixed",
-        b_bounds="fixed",
-        c_bounds="fixed",
-    ):
-        self.a = a
-        self.b = b
-        self.c = c
-        self.a_bounds = a_bounds
-        self.b_bounds = b_bounds
-        self.c_bounds = c_bounds
 
     def __call__(self, u):
         return self.a * erf(self.b * np.asarray(u)) + self.c
@@ -269,7 +273,7 @@ class GELU(Activation):
         )
 
 
-class Sin(Activation):
+class Sin(_Adjustable):
     r"""The sine ``a * sin(b * u + c)``.
 
     .. math:: K = \frac{a^2}{2} \left[ e^{-b^2 (q + q' - 2 k) / 2}
@@ -293,25 +297,7 @@ class Sin(Activation):
     array([0., 2.])
     """
 
-    _parameter_constraints = Erf._parameter_constraints
     _is_cosine = False
-
-    def __init__(
-        self,
-        a=1.0,
-        b=1.0,
-        c=0.0,
-        *,
-        a_bounds="fixed",
-        b_bounds="fixed",
-        c_bounds="fixed",
-    ):
-        self.a = a
-        self.b = b
-        self.c = c
-        self.a_bounds = a_bounds
-        self.b_bounds = b_bounds
-        self.c_bounds = c_bounds
 
     def __call__(self, u):
         return self.a * np.sin(self.b * np.asarray(u) + self.c)
