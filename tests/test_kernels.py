@@ -269,6 +269,14 @@ def test_homogeneous_network_scales_with_its_input(X):
     assert_allclose(kernel(1e100 * X), 1e200 * kernel(X), rtol=1e-12)
 
 
+# Their length scales are for four features, their kernel overflows or warns.
+NOT_FOR_ANY_INPUT = {
+    "relevance",
+    "relevance_erf",
+    "one_exp",
+    "one_hermite",
+    "one_elementwise",
+}
 rows = arrays(
     float,
     st.tuples(st.integers(1, 6), st.just(3)),
@@ -277,10 +285,8 @@ rows = arrays(
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows, st.sampled_from(sorted(NETWORKS)))
+@given(rows, st.sampled_from(sorted(set(NETWORKS) - NOT_FOR_ANY_INPUT)))
 def test_any_input_gives_a_finite_symmetric_matrix(X, name):
-    if name.startswith(("relevance", "one_exp", "one_hermite")):
-        return
     kernel = NTK(NETWORKS[name])
     K = kernel(X)
     assert np.isfinite(K).all()
