@@ -185,6 +185,7 @@ BAD_PARAMETERS = [
     (Sequential(Dense(-1.0)), "'weight_variance' parameter of Dense must be a float"),
     (Sequential(Dense(bias_init="ones")), "'bias_init' parameter of Dense"),
     (Sequential("relu"), "Layer 0 of Sequential must be a layer .* Got 'relu'"),
+    (Sequential(Dense(), input_shape=(2, 3)), "'input_shape' .* product 4"),
     (Sequential(ReLU()), "ReLU needs Gaussian features"),
     (Sequential(Dense(), ReLU(), ReLU()), "ReLU needs Gaussian features"),
     (Sequential(Dense(), ReLU(), LayerNorm()), "LayerNorm needs centred Gaussian"),

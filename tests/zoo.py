@@ -97,6 +97,7 @@ NETWORKS = {
     "mlp": MLP(weight_variance_bounds=FREE, length_scale_bounds=FREE),
     "deep": MLP(depth=10, weight_variance_bounds=FREE),
     "no_bias": MLP(depth=3, bias_variance=0.0, length_scale_bounds=FREE),
+    "amplitude_one": MLP(output_scale=1.0, output_scale_bounds=FREE),
     "amplitude": MLP(output_scale=1.7, output_scale_bounds=FREE),
     "relevance": MLP(length_scale=[0.5, 1.0, 2.0, 3.0], length_scale_bounds=FREE),
     "relevance_erf": MLP(

@@ -1,5 +1,6 @@
 """Layers made of layers, in series and in parallel."""
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -100,7 +101,8 @@ class Sequential(Composite):
         In the order in which they act. None: the network is linear in nothing but
         its input.
     input_shape : tuple of int or None, default=None
-        How to read a row of X, channels last, where layers need to know.
+        How to read a row of X, channels last: its product is the number of features.
+        None: a row of a table.
     output_scale : float or "unit", default=1.0
         Multiplies the variance of the output, the NNGP kernel and the NTK alike.
         "unit": the constant that makes the NTK 1 at a standardised row.
@@ -130,6 +132,7 @@ class Sequential(Composite):
         self.output_scale_bounds = output_scale_bounds
 
     def build(self, standard_row):
+        self._check_input_shape(standard_row.width)
         layers, state = [], standard_row
         for layer in self.layers:
             layers.append(layer.build(state))
@@ -139,12 +142,20 @@ class Sequential(Composite):
             scale = _unit_scale(state.resolve())
         return self._with_layers(layers, output_scale=scale)
 
+    def _check_input_shape(self, width):
+        shape = self.input_shape
+        if shape is not None and width is not None and math.prod(shape) != width:
+            raise ValueError(
+                f"The 'input_shape' parameter of Sequential must have the product "
+                f"{width}, the number of features of a row. Got {shape!r}."
+            )
+
     def propagate(self, pairs):
         if isinstance(self.output_scale, str):
             return self.build(pairs.standard_row()).propagate(pairs)
         for layer in self.layers:
             pairs = layer.propagate(pairs)
-        if value_of(self.output_scale) == 1.0 and self.output_scale is not None:
+        if isinstance(self.output_scale, Real) and self.output_scale == 1.0:
             return pairs
         return pairs.resolve().scaled(self.output_scale)
 

@@ -87,6 +87,11 @@ class Inputs:
             setattr(new, name, value)
         return new
 
+    @property
+    def width(self):
+        """Number of features."""
+        return self.X.shape[1]
+
     def standard_row(self):
         """A single row of ones, which has the norm of a standardised row."""
         first = self.X[:1, :]
@@ -154,7 +159,7 @@ class Inputs:
             sine=sin,
             ntk=0.0 if self.ntk else None,
             same=self.same,
-            width=self.X.shape[1],
+            width=self.width,
         )
 
     def _diagonal(self):
