@@ -107,6 +107,20 @@ def test_gradient_dot_is_the_contracted_gradient(name, awkward):
     )
 
 
+def test_gradient_dot_of_length_scales_at_close_and_at_sparse_rows():
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((6, 4)) * (rng.random((6, 4)) < 0.7)
+    X = np.vstack([rows, rows[0] + 1e-5, -rows[1] + 1e-9, rows[2] * 1.001])
+    kernel = NTK(NETWORKS["relevance"])
+    W = rng.standard_normal((9, 9))
+    _, K_gradient = kernel(X, eval_gradient=True)
+    expected = np.einsum("ij,ijp->p", W, K_gradient)
+    for given_rows in (X, sparse.csr_array(X)):
+        assert_allclose(kernel.gradient_dot(given_rows, W), expected, rtol=1e-9)
+        _, gradient = kernel(given_rows, eval_gradient=True)
+        assert_allclose(gradient, K_gradient, rtol=1e-9, atol=1e-12)
+
+
 @zoo
 def test_clones_pickles_and_compares_by_value(name, X):
     kernel = NTK(NETWORKS[name])

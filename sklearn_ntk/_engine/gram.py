@@ -7,7 +7,8 @@ import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, tangents_of, value_of
 from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
-from sklearn_ntk.networks._inputs import Inputs, VectorSeed
+from sklearn_ntk.networks._inputs import Inputs
+from sklearn_ntk.networks._relevance import VectorSeed
 
 __all__ = ["contraction", "diagonal", "gradient", "gram"]
 
@@ -74,9 +75,9 @@ def gradient(network, X, *, kind, n_jobs=None):
     K_gradient = np.empty((*K.shape, sum(h.n_elements for h in free)))
 
     def compute(tile):
-        value, slopes = _differentiated(network, X, tile, kind, free)
+        value, tangents, seeds = _differentiated(network, X, tile, kind, free)
         _place(K, value, tile, symmetric=True)
-        for index, slope in enumerate(slopes):
+        for index, slope in enumerate(_slopes(seeds, tangents)):
             _place(K_gradient[..., index], slope, tile, symmetric=True)
         return np.any(np.isinf(value))
 
@@ -100,8 +101,9 @@ def contraction(network, X, W, *, kind, n_jobs=None):
     def compute(tile):
         rows, columns = tile
         weights = W[rows, columns] * (1.0 if rows == columns else 2.0)
-        _, slopes = _differentiated(network, X, tile, kind, free)
-        return np.array([np.sum(weights * slope) for slope in slopes])
+        _, tangents, seeds = _differentiated(network, X, tile, kind, free)
+        parts = [_contracted(s, n, tangents, weights) for n, s in seeds.items()]
+        return np.concatenate(parts) if parts else np.empty(0)
 
     parts = _for_each(compute, _tiles(X, None), n_jobs)
     return np.sum(parts, axis=0)
@@ -193,23 +195,30 @@ def _keep_freed_memory():
 
 
 def _differentiated(network, X, tile, kind, free):
-    """A block of a kernel and the blocks of its derivatives, one by one."""
+    """A block of a kernel, its tangents, and the seeds they start from."""
     seeds = {h.name: _seed(network, h.name) for h in free}
     xp = DualNamespace(np)
     inputs = _inputs(xp, X, None, tile, (kind,))
     lifted = network.with_values(seeds).build(inputs.standard_row())
     result = getattr(lifted.propagate(inputs).resolve(), kind)
-    shape = (tile[0].stop - tile[0].start, tile[1].stop - tile[1].start)
-    return value_of(result), _slopes(seeds, tangents_of(result), shape)
+    return value_of(result), tangents_of(result), seeds
 
 
-def _slopes(seeds, tangents, shape):
+def _slopes(seeds, tangents):
+    """The derivatives of a block, one hyperparameter after the other."""
     for name, seed in seeds.items():
         if isinstance(seed, VectorSeed):
             for feature in range(len(seed.value)):
                 yield seed.gradient(tangents, feature)
         else:
-            yield np.broadcast_to(tangents.get(name, 0.0), shape)
+            yield tangents.get(name, 0.0)
+
+
+def _contracted(seed, name, tangents, weights):
+    """Derivatives of ``sum(weights * block)``."""
+    if isinstance(seed, VectorSeed):
+        return seed.contraction(tangents, weights)
+    return [np.sum(weights * tangents.get(name, 0.0))]
 
 
 def _seed(network, name):

@@ -7,56 +7,14 @@ from scipy import sparse
 
 from sklearn_ntk._engine.forward_mode import Dual, value_of
 from sklearn_ntk.networks._double_double import sine_between
-from sklearn_ntk.networks._pairs import Pairs, ratio, sign_of
+from sklearn_ntk.networks._pairs import Pairs
+from sklearn_ntk.networks._relevance import VectorSeed
 
-__all__ = ["Inputs", "VectorSeed"]
+__all__ = ["Inputs"]
 
 CLOSE = 1e-3  # where 1 - |cos| is below, the angle comes from the rows' difference
 TINY = 1e-10  # where the squared difference is below, from a doubled precision
 GATHERED = 2**22  # numbers held at once while close pairs are looked at
-
-
-class VectorSeed:
-    """One length scale per feature, to be differentiated.
-
-    Instead of a direction for each of the d features, the network is
-    differentiated along the two rows' scales and their angle (and the scale of the
-    row that fixes the output's unit), which `gradient` turns into d gradients.
-
-    Parameters
-    ----------
-    value : ndarray of shape (d,)
-    name : str
-        Of the hyperparameter.
-    """
-
-    def __init__(self, value, name):
-        self.value = value
-        self.directions = tuple((name, part) for part in ("x", "y", "angle", "unit"))
-        self.inputs = None
-        self.unit = None
-
-    def gradient(self, tangents, feature):
-        """Derivative in the logarithm of one feature's length scale.
-
-        Parameters
-        ----------
-        tangents : dict
-            Of the kernel, along this seed's directions.
-        feature : int
-
-        Returns
-        -------
-        array
-            The kernel's shape.
-        """
-        along_x, along_y, angle, unit = (tangents.get(d, 0.0) for d in self.directions)
-        x, y, slope = self.inputs.feature_slopes(feature)
-        total = angle * slope - x**2 * along_x - y**2 * along_y
-        if self.unit is None:
-            return total
-        standard, _, _ = self.unit.feature_slopes(feature)
-        return total - standard**2 * unit
 
 
 class Inputs:
@@ -130,6 +88,12 @@ class Inputs:
     @cached_property
     def _rows_y(self):
         return _unit_rows(self.xp, self.Y)
+
+    @property
+    def unit_rows(self):
+        """The rows of X and those of Y, divided by their lengths."""
+        rows_x, _ = self._rows_x
+        return rows_x, rows_x if self.Y is None else self._rows_y[0]
 
     def resolve(self):
         """The `Pairs` of the rows: K(x, x') = x.x' / d, as yet without an NTK."""
@@ -211,26 +175,6 @@ class Inputs:
             sine[tiny] = sine_between(xp, x, y)
         return sine
 
-    def feature_slopes(self, feature):
-        """One column of the unit rows of X and of Y, and the angle's derivative.
-
-        The derivative is in the logarithm of the feature's length scale. It is
-        ``-(cos * (x**2 + y**2) - 2 * x * y) / sin``, rearranged so that nothing
-        cancels at either end of the angle; 0 where rows are parallel.
-        """
-        xp = self.xp
-        x = _column(self._rows_x[0], feature)
-        if self.Y is None:
-            return x, x, 0.0
-        x, y = x[:, None], _column(self._rows_y[0], feature)[None, :]
-        cos, sin = value_of(self._pairs.cos), value_of(self._pairs.sin)
-        sign = sign_of(xp, cos)
-        inverse = ratio(xp, xp.ones_like(sin), sin)
-        slope = 2.0 * x * y * sin / (1.0 + sign * cos) - cos * inverse * (
-            (x - sign * y) ** 2
-        )
-        return x, y, xp.where(sin > 0, slope, 0.0)
-
 
 def _seeded(x, direction, tangent):
     """x with one more tangent."""
@@ -262,9 +206,3 @@ def _taken(xp, X, index):
     if sparse.issparse(X):
         return X[index].toarray()
     return xp.take(X, index, axis=0)
-
-
-def _column(X, feature):
-    if sparse.issparse(X):
-        return X[:, [feature]].toarray().ravel()
-    return X[:, feature]

@@ -1,0 +1,140 @@
+"""Gradients in one length scale per feature (automatic relevance determination)."""
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk.networks._pairs import ratio, sign_of
+
+__all__ = ["VectorSeed"]
+
+CLOSE = 1e-3  # sine below which terms of a contraction would cancel
+GATHERED = 2**22  # numbers held at once while close pairs are looked at
+
+
+class VectorSeed:
+    """One length scale per feature, to be differentiated.
+
+    Instead of a direction for each of the d features, the network is
+    differentiated along the two rows' scales and their angle (and the scale of the
+    row that fixes the output's unit), which the chain rule turns into d gradients.
+
+    Parameters
+    ----------
+    value : ndarray of shape (d,)
+    name : str
+        Of the hyperparameter.
+    """
+
+    def __init__(self, value, name):
+        self.value = value
+        self.directions = tuple((name, part) for part in ("x", "y", "angle", "unit"))
+        self.inputs = None
+        self.unit = None
+
+    def gradient(self, tangents, feature):
+        """Derivative of a block in the logarithm of one feature's length scale.
+
+        Parameters
+        ----------
+        tangents : dict
+            Of the kernel, along this seed's directions.
+        feature : int
+
+        Returns
+        -------
+        array of shape (n, m)
+        """
+        along_x, along_y, angle, unit = self._tangents(tangents)
+        X, Y = self.inputs.unit_rows
+        x, y = _column(X, feature)[:, None], _column(Y, feature)[None, :]
+        total = angle * _angle_slope(*self._angle, x, y) - x**2 * along_x
+        return total - y**2 * along_y - self._unit_slope()[feature] * unit
+
+    def contraction(self, tangents, weights):
+        """Derivatives of ``sum(weights * block)`` in all features' length scales.
+
+        Parameters
+        ----------
+        tangents : dict
+            Of the kernel, along this seed's directions.
+        weights : array of shape (n, m)
+
+        Returns
+        -------
+        array of shape (d,)
+        """
+        along_x, along_y, angle, unit = self._tangents(tangents)
+        X, Y = self.inputs.unit_rows
+        zeros = np.zeros(weights.shape)
+        total = self._angle_contraction(X, Y, weights * angle + zeros)
+        total -= _square(X).T @ np.sum(weights * along_x + zeros, axis=1)
+        total -= _square(Y).T @ np.sum(weights * along_y + zeros, axis=0)
+        return total - self._unit_slope() * np.sum(weights * unit)
+
+    def _tangents(self, tangents):
+        return (tangents.get(direction, 0.0) for direction in self.directions)
+
+    @property
+    def _angle(self):
+        pairs = self.inputs.resolve()
+        return self.inputs.xp, value_of(pairs.cos), value_of(pairs.sin)
+
+    def _unit_slope(self):
+        """What each feature has of the standard row's squared length."""
+        if self.unit is None:
+            return np.zeros(len(self.value))
+        (row, _) = self.unit.unit_rows
+        return row[0] ** 2
+
+    def _angle_contraction(self, X, Y, weights):
+        """``sum(weights * slope)`` by matrix products, but for pairs that are close."""
+        xp, cos, sin = self._angle
+        far = sin > CLOSE
+        weights_far = xp.where(far, weights / xp.where(far, sin, 1.0), 0.0)
+        diagonal = weights_far * cos
+        crossed = 2.0 * _cross(X, weights_far, Y)
+        total = crossed - _square(X).T @ np.sum(diagonal, axis=1)
+        total -= _square(Y).T @ np.sum(diagonal, axis=0)
+        close = (sin > 0) & ~far & (weights != 0)
+        rows, columns = xp.nonzero(close)
+        step = max(1, GATHERED // X.shape[1])
+        for start in range(0, len(rows), step):
+            i, j = rows[start : start + step], columns[start : start + step]
+            c, s = cos[i, j][:, None], sin[i, j][:, None]
+            slopes = _angle_slope(xp, c, s, _dense(X[i]), _dense(Y[j]))
+            total += weights[i, j] @ slopes
+        return total
+
+
+def _angle_slope(xp, cos, sin, x, y):
+    """Derivative of the angle, given one feature of the unit rows.
+
+    It is ``-(cos * (x**2 + y**2) - 2 * x * y) / sin``, rearranged so that nothing
+    cancels at either end of the angle; 0 where rows are parallel.
+    """
+    sign = sign_of(xp, cos)
+    inverse = ratio(xp, xp.ones_like(sin), sin)
+    slope = 2.0 * x * y * sin / (1.0 + sign * cos) - cos * inverse * (x - sign * y) ** 2
+    return xp.where(sin > 0, slope, 0.0)
+
+
+def _cross(X, weights, Y):
+    """``sum_ij weights_ij X_if Y_jf`` for every feature f."""
+    if sparse.issparse(X):
+        return np.asarray(X.multiply(weights @ Y).sum(axis=0)).ravel()
+    return np.sum(X * (weights @ Y), axis=0)
+
+
+def _square(X):
+    return X.multiply(X) if sparse.issparse(X) else X * X
+
+
+def _dense(X):
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def _column(X, feature):
+    if sparse.issparse(X):
+        return X[:, [feature]].toarray().ravel()
+    return X[:, feature]
