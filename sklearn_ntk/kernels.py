@@ -115,6 +115,45 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         (diagonal,) = engine.diagonal(self._network(), _checked(X), kinds=(self._kind,))
         return diagonal
 
+    def path(self, X, Y=None):
+        """The kernels of all depths 1, ..., L of an MLP, from one pass.
+
+        It costs little more than the kernel of the deepest alone, for a network of
+        depth l + 1 starts with the hidden layers of that of depth l.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples_X, n_features)
+        Y : array-like or CSR of shape (n_samples_Y, n_features), default=None
+            None: X itself.
+
+        Returns
+        -------
+        ndarray of shape (L, n_samples_X, n_samples_Y)
+            At index l - 1 the kernel of the network with ``depth=l``.
+
+        Raises
+        ------
+        ValueError
+            If the network is not one with a depth.
+
+        Examples
+        --------
+        >>> from sklearn_ntk import NTK
+        >>> from sklearn_ntk.networks import MLP
+        >>> NTK(MLP(depth=3)).path([[1.0, 0.0], [0.0, 2.0]]).shape
+        (3, 2, 2)
+        """
+        network = self._network()
+        if not hasattr(network, "stages"):
+            raise ValueError(
+                f"path needs a network with a depth, such as MLP. Got {network!r}."
+            )
+        if Y is None:
+            return engine.path(network, _checked(X), kind=self._kind)
+        X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
+        return engine.path(network, X, Y, kind=self._kind)
+
     def gradient_dot(self, X, W):
         """The gradient of ``sum(W * kernel(X))`` in theta.
 

@@ -278,6 +278,34 @@ def test_overflow_is_infinite_with_a_warning():
         assert_array_equal(kernel.diag(X), np.diag(K))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"residual": True, "layer_norm": True},
+        {"activation": "erf", "dropout": 0.2, "output_scale": 1.0},
+        {"parametrization": "standard", "width": 32, "length_scale": 0.5},
+        {"n_frozen_layers": 1},
+    ],
+    ids=str,
+)
+@kernel_types
+def test_path_holds_the_kernels_of_all_depths(kernel_type, options, X):
+    matrices = kernel_type(MLP(4, **options)).path(X)
+    blocks = kernel_type(MLP(4, **options)).path(X, X[:3])
+    for depth in range(1, 5):
+        kernel = kernel_type(MLP(depth, **options))
+        assert_allclose(matrices[depth - 1], kernel(X), rtol=1e-13)
+        assert_allclose(blocks[depth - 1], kernel(X, X[:3]), rtol=1e-13)
+
+
+def test_path_needs_a_depth(X):
+    with pytest.raises(ValueError, match="path needs a network with a depth"):
+        NTK(Sequential(Dense())).path(X)
+    with pytest.raises(ValueError, match="at most depth=1, got 2"):
+        NTK(MLP(3, n_frozen_layers=2)).path(X)
+
+
 def test_homogeneous_network_scales_with_its_input(X):
     kernel = NTK(MLP(depth=4, bias_variance=0.0))
     assert_allclose(kernel(1e100 * X), 1e200 * kernel(X), rtol=1e-12)

@@ -10,7 +10,7 @@ from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
 from sklearn_ntk.networks._inputs import Inputs
 from sklearn_ntk.networks._relevance import VectorSeed
 
-__all__ = ["contraction", "diagonal", "gradient", "gram"]
+__all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
 TILE = 256  # rows and columns of a block: its arrays stay in a core's cache
 
@@ -47,6 +47,40 @@ def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None):
     if any(_for_each(compute, _tiles(X, Y), n_jobs)):
         _warn_of_overflow()
     return outputs
+
+
+def path(network, X, Y=None, *, kind, n_jobs=None):
+    """Kernel matrices of all depths of a network, from one pass over the deepest.
+
+    Parameters
+    ----------
+    network : Layer
+        With a method `stages`, as `MLP` has.
+    X, Y, n_jobs
+        As for `gram`.
+    kind : "nngp" or "ntk"
+
+    Returns
+    -------
+    ndarray of shape (depth, n, m)
+    """
+    network.validate()
+    with np.errstate(all="ignore"):
+        stages = network.stages(Inputs(np, X).standard_row())
+    out = np.empty((len(stages), X.shape[0], (X if Y is None else Y).shape[0]))
+
+    def compute(tile):
+        pairs, overflow = _inputs(np, X, Y, tile, (kind,)), False
+        for matrix, (body, head) in zip(out, stages, strict=True):
+            pairs = body.propagate(pairs)
+            block = getattr(head.propagate(pairs).resolve(), kind)
+            _place(matrix, block, tile, symmetric=Y is None)
+            overflow |= bool(np.any(np.isinf(block)))
+        return overflow
+
+    if any(_for_each(compute, _tiles(X, Y), n_jobs)):
+        _warn_of_overflow()
+    return out
 
 
 def diagonal(network, X, *, kinds=("ntk",)):

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
@@ -166,13 +167,43 @@ class MLP(Layer):
         >>> MLP(depth=1, output_scale=1.0).sequential()
         Sequential(InputScale(), Dense(), ReLU(), Dense())
         """
-        layers = [InputScale(self.length_scale), self._dense(0)]
+        layers = [layer for body in self._bodies() for layer in body]
+        return Sequential(*layers, *self._head(), output_scale=self.output_scale)
+
+    def stages(self, standard_row):
+        """The networks of depth 1, 2, ... up to this one, with what they share.
+
+        Parameters
+        ----------
+        standard_row : Pairs or Inputs
+            As for `build`.
+
+        Returns
+        -------
+        list of pairs of Layer
+            At each depth, what comes after the body of the depth before, and the head
+            that makes it the network of that depth.
+        """
+        stages = []
+        for depth, body in enumerate(self._bodies(), start=1):
+            shallow = clone(self).set_params(depth=depth)
+            shallow.validate()
+            scale = shallow.build(standard_row).output_scale
+            head = Sequential(*shallow._head(), output_scale=scale)
+            stages.append((Sequential(*body), head))
+        return stages
+
+    def _bodies(self):
+        """The layers up to the first hidden features, to the second, and so on."""
+        bodies = [[InputScale(self.length_scale), self._dense(0)]]
         for index in range(1, self.depth):
             block = [*self._nonlinear(), self._dense(index)]
-            layers += [Residual(*block)] if self.residual else block
-        if self.depth:
-            layers += [*self._nonlinear(), self._dense(self.depth)]
-        return Sequential(*layers, output_scale=self.output_scale)
+            bodies.append([Residual(*block)] if self.residual else block)
+        return bodies
+
+    def _head(self):
+        """The layers from the last hidden features on."""
+        return [*self._nonlinear(), self._dense(self.depth)] if self.depth else []
 
     def _dense(self, index):
         return Dense(
