@@ -254,8 +254,7 @@ class NNGP(_NetworkKernel):
     Examples
     --------
     >>> from sklearn_ntk import NNGP
-    >>> from sklearn_ntk._sklearn_private import InvalidParameterError
-    from sklearn_ntk.networks import MLP, Layer
+    >>> from sklearn_ntk.networks import MLP
     >>> NNGP(MLP(depth=1, output_scale=1.0))([[1.0, 1.0], [1.0, -1.0]]).round(3)
     array([[4.   , 2.508],
            [2.508, 4.   ]])

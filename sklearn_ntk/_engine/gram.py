@@ -70,10 +70,12 @@ def path(network, X, Y=None, *, kind, n_jobs=None):
     out = np.empty((len(stages), X.shape[0], (X if Y is None else Y).shape[0]))
 
     def compute(tile):
-        pairs, overflow = _inputs(np, X, Y, tile, (kind,)), False
-        for matrix, (body, head) in zip(out, stages, strict=True):
-            pairs = body.propagate(pairs)
-            block = getattr(head.propagate(pairs).resolve(), kind)
+        pairs, output = _inputs(np, X, Y, tile, (kind,)), None
+        overflow = False
+        for matrix, (body, head, scale, done) in zip(out, stages, strict=True):
+            pairs = output if done else body.propagate(pairs)
+            output = head.propagate(pairs).resolve()
+            block = getattr(output.scaled(scale), kind)
             _place(matrix, block, tile, symmetric=Y is None)
             overflow |= bool(np.any(np.isinf(block)))
         return overflow

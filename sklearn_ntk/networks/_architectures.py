@@ -180,17 +180,18 @@ class MLP(Layer):
 
         Returns
         -------
-        list of pairs of Layer
-            At each depth, what comes after the body of the depth before, and the head
-            that makes it the network of that depth.
+        list of tuple
+            At each depth the body, which acts on what the body before gave; the head
+            that makes it the network of that depth; the scale of its output; and
+            whether the body does what the head before did already.
         """
-        stages = []
+        stages, head = [], None
         for depth, body in enumerate(self._bodies(), start=1):
             shallow = clone(self).set_params(depth=depth)
             shallow.validate()
             scale = shallow.build(standard_row).output_scale
-            head = Sequential(*shallow._head(), output_scale=scale)
-            stages.append((Sequential(*body), head))
+            body, previous, head = Sequential(*body), head, Sequential(*shallow._head())
+            stages.append((body, head, scale, body == previous))
         return stages
 
     def _bodies(self):
