@@ -116,7 +116,10 @@ class Dual:
         return self.value.dtype
 
     def __getitem__(self, key):
-        return Dual(self.value[key], {d: t[key] for d, t in self.tangents.items()})
+        part = {
+            d: t[key] if hasattr(t, "shape") else t for d, t in self.tangents.items()
+        }
+        return Dual(self.value[key], part)
 
     def __neg__(self):
         return chain(-self.value, (self, -1.0))

@@ -3,6 +3,7 @@
 import os
 import threading
 from contextlib import contextmanager
+from functools import cache
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -23,41 +24,21 @@ def n_threads(n_jobs):
     return joblib.effective_n_jobs(n_jobs)
 
 
-class _SharedLimit:
-    """One BLAS limit for all threads that want it.
+@contextmanager
+def single_threaded_blas():
+    """BLAS with one thread of its own, for as long as there are threads of ours.
 
-    Overlapping limits would each restore what they found, and the last to end
-    would leave BLAS at one thread for good.
+    Only the main thread sets and restores the limit. From another one OpenBLAS
+    ignores it, and limits that overlap would leave BLAS at one thread for good.
     """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._count = 0
-        self._limit = None
-
-    @contextmanager
-    def __call__(self):
-        with self._lock:
-            if self._count == 0:
-                self._limit = _controller().limit(limits=1, user_api="blas")
-            self._count += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._count -= 1
-                if self._count == 0:
-                    self._limit.restore_original_limits()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
 
 
-_CONTROLLER = []
-
-
+@cache
 def _controller():
     """The controller of the loaded BLAS; making one costs a millisecond."""
-    if not _CONTROLLER:
-        _CONTROLLER.append(ThreadpoolController())
-    return _CONTROLLER[0]
-
-
-single_threaded_blas = _SharedLimit()
+    return ThreadpoolController()
