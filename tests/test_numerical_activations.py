@@ -2,7 +2,10 @@
 
 import pickle
 import warnings
+from functools import lru_cache
+from itertools import pairwise
 
+import mpmath as mp
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -10,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
-from sklearn_ntk.networks import _gauss_table
+from sklearn_ntk.networks import _gauss_table, _numerical
 from sklearn_ntk.networks._numerical import ELU, SELU, Sigmoid, SiLU, Softplus, Tanh
 from sklearn_ntk.networks._numerical_elementwise import Elementwise
 
@@ -121,7 +124,7 @@ def test_table_agrees_with_single_pairs(activation, monkeypatch):
     angle[2, :3] = 1e-9, np.pi - 1e-9, 1e-3
     pairs = block(activation, std, std, angle)
     monkeypatch.setattr(_gauss_table, "_FEW", 0)
-    monkeypatch.setattr(_gauss_table, "_FEW_WIDE", 0)
+
     table = block(activation, std, std, angle)
     for a, b in zip(pairs, table, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
@@ -168,24 +171,182 @@ def test_large_rows_approach_sign_and_relu():
         )
 
 
+# Large standard deviations: each function is a piecewise-linear asymptote, whose
+# expectations are known, and a rest that decays exponentially.
+
+WIDE = [
+    (200.0, 3.0, 0.9),
+    (70.0, 700.0, 1.57),
+    (1e3, 900.0, 0.02),
+    (5e3, 40.0, 2.5),
+    (1e8, 1e3, 3.1),
+    (1e8, 1e8, 1.6),
+]
+
+
+def asymptote_and_rest(activation):
+    """((a, b), (c, d)), of a + b u above 0 and c + d u below, and the rest; twice.
+
+    The second pair is that of the derivative.
+    """
+    one, exp = mp.mpf(1), mp.exp
+    relu, step = ((0, 1), (0, 0)), ((1, 0), (0, 0))
+
+    def logistic(u):
+        return 1 / (1 + exp(-u))
+
+    def tail(u):
+        return mp.sign(u) / (1 + exp(abs(u)))
+
+    def bump(u):
+        return logistic(u) * logistic(-u)
+
+    if isinstance(activation, Tanh):
+        sign, flat = ((1, 0), (-1, 0)), ((0, 0), (0, 0))
+        slope = flat, lambda u: 4 * bump(2 * u)
+        return (sign, lambda u: -2 * tail(2 * u)), slope
+    if isinstance(activation, Sigmoid):
+        return (step, lambda u: -tail(u)), (((0, 0), (0, 0)), bump)
+    if isinstance(activation, Softplus):
+        return (relu, lambda u: mp.log1p(exp(-abs(u)))), (step, lambda u: -tail(u))
+    if isinstance(activation, SiLU):
+        slope = step, lambda u: u * bump(u) - tail(u)
+        return (relu, lambda u: -u * tail(u)), slope
+    scale = mp.mpf(_numerical._SELU_SCALE) if isinstance(activation, SELU) else one
+    alpha = mp.mpf(getattr(activation, "alpha", _numerical._SELU_ALPHA)) * scale
+
+    def decay(u):
+        return alpha * exp(u) if u < 0 else mp.mpf(0)
+
+    return ((((0, scale), (-alpha, 0)), decay), (((scale, 0), (0, 0)), decay))
+
+
+@lru_cache
+def line():
+    """A Gauss-Legendre rule on the positive half-line, to some thirty digits."""
+    rule = mp.calculus.quadrature.GaussLegendre(mp.mp).calc_nodes(4, mp.mp.prec)
+    edges = [0, 1, 3, 8, 20, 50]
+    u, w = [], []
+    for a, b in pairwise(edges):
+        u += [(a + b) / mp.mpf(2) + x * (b - a) / 2 for x, _ in rule]
+        w += [weight * (b - a) / 2 for _, weight in rule]
+    u, w = np.array(u), np.array(w)
+    return np.concatenate((u, -u)), np.concatenate((w, w))
+
+
+@lru_cache
+def density(std_x, std_y, angle):
+    """Of a pair, at the nodes."""
+    u, _ = line()
+    cos, sin = mp.cos(angle), mp.sin(angle)
+    x, y = u[: u.size // 2, None] / std_x, u / std_y
+    exponent = -(x * x + y * y - 2 * cos * x * y) / (2 * sin * sin)
+    half = np.vectorize(mp.exp)(exponent) / (2 * mp.pi * std_x * std_y * sin)
+    return np.concatenate((half, np.roll(half, u.size // 2, axis=1)))
+
+
+def expectation(std_x, std_y, angle, f):
+    """E[f(u) f(v)]; `f` an asymptote and a rest."""
+    asymptote, rest = f
+    std_x, std_y, angle = (mp.mpf(a) for a in (std_x, std_y, angle))
+    total = mp.mpf(0)
+    for s, (a, b) in zip((1, -1), asymptote, strict=True):
+        for t, (c, d) in zip((1, -1), asymptote, strict=True):
+            theta = angle if s == t else mp.pi - angle
+            b_s, d_t, root = b * s * std_x, d * t * std_y, mp.sqrt(2 * mp.pi)
+            total += a * c * (mp.pi - theta) / (2 * mp.pi)
+            total += (a * d_t + b_s * c) * (1 + mp.cos(theta)) / (2 * root)
+            product = mp.sin(theta) + (mp.pi - theta) * mp.cos(theta)
+            total += b_s * d_t * product / (2 * mp.pi)
+    u, w = line()
+    at = np.array([rest(x) for x in u]) * w
+    if angle == 0:
+        normal = np.array([mp.npdf(x / std_x) / std_x for x in u])
+        for s, (a, b) in zip((1, -1), asymptote, strict=True):
+            total += 2 * np.sum(np.where(s * u > 0, at * normal * (a + b * u), 0))
+        return total + np.sum(at * normal * np.array([rest(x) for x in u]))
+    for own, other in ((std_x, std_y), (std_y, std_x)):
+        spread = other * mp.sin(angle)
+        for x, weight in zip(u, at, strict=True):
+            mean = other * mp.cos(angle) * x / own
+            inside = mp.mpf(0)
+            for s, (a, b) in zip((1, -1), asymptote, strict=True):
+                above = mp.ncdf(s * mean / spread)
+                inside += (a + b * mean) * above + b * s * spread * mp.npdf(
+                    mean / spread
+                )
+            total += weight * inside * mp.npdf(x / own) / own
+    return total + at @ density(std_x, std_y, angle) @ at
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_large_rows_against_mpmath(activation):
+    with mp.workdps(34):
+        value, slope = asymptote_and_rest(activation)
+        for std_x, std_y, angle in WIDE:
+            got = block(activation, [std_x], [std_y], angle)
+            for std, out in ((std_x, got[0]), (std_y, got[1])):
+                expected = float(mp.sqrt(expectation(std, std, 0.0, value)))
+                assert out.item() == pytest.approx(expected, rel=1e-13)
+            scale = (got[0] * got[1]).item()
+            expected = float(expectation(std_x, std_y, angle, value))
+            assert abs(scale * got[2].item() - expected) < 1e-13 * scale
+            expected = float(expectation(std_x, std_y, angle, slope))
+            assert got[4].item() == pytest.approx(expected, rel=1e-12, abs=1e-16)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_blocks_of_large_rows(activation):
+    rng = np.random.default_rng(1)
+    std = 10.0 ** rng.uniform(-3.0, 9.0, 12)
+    angle = np.pi * rng.uniform(0.0, 1.0, (12, 12)) ** 4
+    angle = np.triu(angle, 1) + np.triu(angle, 1).T
+    whole = block(activation, std, std, angle)
+    np.testing.assert_allclose(whole[2], whole[2].T, rtol=0, atol=1e-15)
+    for i in range(12):
+        one = block(activation, std[i : i + 1], std, angle[i : i + 1])
+        for a, b in zip(whole[2:], one[2:], strict=True):
+            np.testing.assert_allclose(a[i : i + 1], b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_near_duplicates_of_large_rows_keep_their_sine(activation):
+    for std in (1e3, 1e7):
+        for angle in (1e-14, 1e-3 / std):
+            out, _, _, sin, slope = block(activation, [std], [std], angle)
+            expected = angle * std * np.sqrt(slope.item()) / out.item()
+            assert sin.item() == pytest.approx(expected, rel=2e-3)
+
+
 @pytest.mark.parametrize("activation", [*ALL, Elementwise(np.tanh)], ids=repr)
 @pytest.mark.parametrize("few", [0, 100])
 def test_gradient(activation, few, monkeypatch):
     monkeypatch.setattr(_gauss_table, "_FEW", few)
     std_x, std_y = np.array([0.3, 1.1]), np.array([1.1, 2.2])
     angle = np.array([[0.5, 2.8], [0.02, 1.5]])
+    check_gradient(activation, std_x, std_y, angle)
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_gradient_of_large_rows(activation):
+    std_x, std_y = np.array([0.3, 45.0, 600.0]), np.array([50.0, 3e3])
+    angle = np.array([[0.5, 2.8], [0.02, 1.5], [0.001, 3.1]])
+    check_gradient(activation, std_x, std_y, angle)
+
+
+def check_gradient(activation, std_x, std_y, angle):
     duals = (
-        Dual(std_x[:, None], {"x": np.ones((2, 1))}),
-        Dual(std_y[None, :], {"y": np.ones((1, 2))}),
-        Dual(np.cos(angle), {"angle": -np.sin(angle)}),
-        Dual(np.sin(angle), {"angle": np.cos(angle)}),
+        Dual(std_x[:, None], {"x": std_x[:, None]}),
+        Dual(std_y[None, :], {"y": std_y[None, :]}),
+        Dual(np.cos(angle), {"angle": -np.sin(angle) * angle}),
+        Dual(np.sin(angle), {"angle": np.cos(angle) * angle}),
     )
     got = activation.transform(DualNamespace(np), *duals)
     h = 1e-5
     steps = {"x": (h, 0, 0), "y": (0, h, 0), "angle": (0, 0, h)}
     for name, (dx, dy, da) in steps.items():
-        up = block(activation, std_x + dx, std_y + dy, angle + da)
-        down = block(activation, std_x - dx, std_y - dy, angle - da)
+        up = block(activation, std_x * (1 + dx), std_y * (1 + dy), angle * (1 + da))
+        down = block(activation, std_x * (1 - dx), std_y * (1 - dy), angle * (1 - da))
         for value, a, b in zip(got, up, down, strict=True):
             if name in value.tangents:
                 np.testing.assert_allclose(

@@ -18,7 +18,6 @@ def _bump(u):
 class Logistic:
     """1 / (1 + exp(-u))."""
 
-    analytic = True
     degree = 0
 
     def value(self, u):
@@ -35,7 +34,6 @@ class Logistic:
 class Tangent:
     """tanh(u)."""
 
-    analytic = True
     degree = 0
 
     def value(self, u):
@@ -52,7 +50,6 @@ class Tangent:
 class Ramp:
     """log(1 + exp(u))."""
 
-    analytic = True
     degree = 1
 
     def value(self, u):
@@ -69,7 +66,6 @@ class Ramp:
 class LogisticLinear:
     """u / (1 + exp(-u))."""
 
-    analytic = True
     degree = 1
 
     def value(self, u):
@@ -88,7 +84,6 @@ class ExpLinear:
 
     alpha: float
 
-    analytic = False
     degree = 1
 
     def value(self, u):

@@ -49,8 +49,6 @@ def _hermite(exponent):
 class NumericFunction:
     """A user's function, with derivatives by differences where none are given."""
 
-    analytic = False
-
     def __init__(self, fn, derivative=None):
         self.value = fn
         self.given = derivative is not None

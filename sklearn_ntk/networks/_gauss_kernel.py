@@ -11,9 +11,7 @@ and the same from the antipodal end: that is what is computed.
 
 import numpy as np
 
-from sklearn_ntk.networks import _gauss_polar as polar
 from sklearn_ntk.networks._gauss_rules import normal_rule
-from sklearn_ntk.networks._gauss_table import SlopeTable
 
 __all__ = ["GaussKernel", "Moments", "Rows", "reshaped"]
 
@@ -94,13 +92,15 @@ class GaussKernel:
     ----------
     phi : object
         With ``value``, ``slope`` and ``curvature``, the function and its derivatives
-        (anything at 0); ``analytic``, whether it is at 0, too; and ``degree``, the
-        power of u it grows with.
+        (anything at 0), and ``degree``, the power of u it grows with.
+    table : SlopeTable
+    coef : sequence of float
+        What to multiply the parts of the table with.
     """
 
-    def __init__(self, phi, table=None):
-        self.phi = phi
-        self.table = SlopeTable(phi) if table is None else table
+    def __init__(self, phi, table, coef=(1.0,)):
+        self.phi, self.table = phi, table
+        self.coef = np.asarray(coef, dtype=float)
 
     def moments(self, std_x, std_y, cos, sin, gradient=False):
         """Moments of a block, (n, 1) against (1, m), or of pairs of any shape."""
@@ -123,7 +123,7 @@ def reshaped(moments, shape):
 
 class _Evaluation:
     def __init__(self, kernel, std_x, std_y, cos, sin):
-        self.phi, self.table = kernel.phi, kernel.table
+        self.phi, self.table, self.coef = kernel.phi, kernel.table, kernel.coef
         self.block = cos.ndim == 2
         top = max(std_x.max(initial=0.0), std_y.max(initial=0.0))
         self.x = Rows(self.phi, std_x, top)
@@ -186,19 +186,17 @@ class _Evaluation:
         if np.all(itself):
             zeros = [np.zeros(t.shape)] * 3
             return zeros[0], zeros[0], *((zeros, zeros) if gradient else (None, None))
-        values, missed = self.table.evaluate(x.std, y.std, t, self.negative, gradient)
-        missed &= ~itself
-        self._fill_aligned(missed, values)
-        self._fill_slopes(missed, values)
+        values = self.table.evaluate(
+            self.coef, x.std, y.std, t, self.negative, itself, gradient
+        )
         W, S = values[:2]
         near = sin * t  # 1 - |cos|
         gain_x, gain_y = self.along_x(x.std / x.A), self.along_y(y.std / y.A)
         turn = gain_x * gain_y * near * W
         gap = self._parallel() + turn
-        close = (gap < _CLOSE) & ~itself & ~missed
+        close = (gap < _CLOSE) & ~itself
         gap[close] = self._parallel_at(close) + turn[close]
         if not gradient:
-            self._fill(missed, gap, S)
             return gap, S, None, None
         d_gain_x = self.along_x(1.0 / x.std - x.d_A / x.A)
         d_gain_y = self.along_y(1.0 / y.std - y.d_A / y.A)
@@ -208,7 +206,6 @@ class _Evaluation:
         d_y = d_y + turn * d_gain_y + gain_x * gain_y * near * values[4]
         d_gap = [d_x, d_y, self.sign * gain_x * gain_y * sin * S]
         d_slope = [values[3], values[5], self.sign * values[6] * 0.5 * (1.0 + t * t)]
-        self._fill(missed, gap, S, d_gap, d_slope)
         return gap, S, d_gap, d_slope
 
     def _products(self, left, right):
@@ -231,18 +228,6 @@ class _Evaluation:
             -self.sign * self._products(x.d_y, y.y),
             -self.sign * self._products(x.y, y.d_y),
         )
-
-    def _fill_aligned(self, missed, values):
-        """Slopes of parallel and antipodal rows, which need no table."""
-        aligned = missed & (self.sin == 0)
-        if not np.any(aligned):
-            return
-        missed &= ~aligned
-        x, y = self.x, self.y
-        values[1][aligned] = self._products(x.slope, y.slope)[aligned]
-        if len(values) > 2:
-            values[3][aligned] = self._products(x.d_slope, y.slope)[aligned]
-            values[5][aligned] = self._products(x.slope, y.d_slope)[aligned]
 
     def _rows_at(self, close):
         index = np.nonzero(close)
@@ -275,34 +260,3 @@ class _Evaluation:
             other = self._other(j, sign, derivative=True)
             d_y[part] = -np.einsum("snk,snk->n", d, other)
         return d_x, d_y
-
-    def _one_by_one(self, mask):
-        for index in zip(*np.nonzero(mask), strict=True):
-            i, j = index[0], index[-1]
-            angle = 2.0 * np.arctan(self.t[index])
-            yield index, (self.x.std[i], self.y.std[j], angle, self.negative[index])
-
-    def _fill_slopes(self, missed, values):
-        """What the table lacks at angles so small that the slope hardly changes."""
-        top = np.maximum(self.along_x(self.x.std), self.along_y(self.y.std))
-        small = missed & (self.t * np.maximum(top, 1.0) < 0.01)
-        missed &= ~small
-        for index, pair in self._one_by_one(small):
-            found = polar.mean_slopes(self.phi, *pair)
-            values[(slice(None), *index)] = found[: len(values)]
-
-    def _fill(self, missed, gap, slope, d_gap=None, d_slope=None):
-        """Pairs too few to be worth a table."""
-        x, y = self.x, self.y
-        for index, pair in self._one_by_one(missed):
-            i, j = index[0], index[-1]
-            rows = (x.A[i], x.d_A[i]), (y.A[j], y.d_A[j])
-            found = polar.pair_moments(self.phi, *pair, rows, d_gap is not None)
-            gap[index], slope[index] = found[0], found[3]
-            if d_gap is not None:
-                sign = -1.0 if self.negative[index] else 1.0
-                gain = (x.std[i] / x.A[i]) * (y.std[j] / y.A[j])
-                d_gap[0][index], d_gap[1][index] = found[1:3]
-                d_gap[2][index] = sign * gain * self.sin[index] * found[3]
-                for k in range(3):
-                    d_slope[k][index] = found[4 + k]

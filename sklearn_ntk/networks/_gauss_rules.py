@@ -8,8 +8,9 @@ __all__ = [
     "chebyshev_nodes",
     "chebyshev_transform",
     "graded",
+    "legendre",
     "normal_rule",
-    "radial_rule",
+    "panels",
 ]
 
 _ORDER = 12
@@ -58,15 +59,6 @@ def normal_rule(std):
     """Nodes z > 0 and weights of E[f(z); z > 0], f smooth on the scale ``1 / std``."""
     z, w = _half_line(_exponent(std))
     return z, w / np.sqrt(2.0 * np.pi)
-
-
-def radial_rule(std):
-    """As `normal_rule`, for the radius of a standard normal vector in the plane.
-
-    The weights sum to 1 / (2 pi): what is left to integrate is the angle.
-    """
-    r, w = _half_line(_exponent(std))
-    return r, w * r / (2.0 * np.pi)
 
 
 @lru_cache(maxsize=16)

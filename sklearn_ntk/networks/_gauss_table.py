@@ -3,31 +3,26 @@ r"""Tables of E[phi'(u) phi'(v)], built as they are needed.
 Standard deviations are cut into octaves and :math:`t = \tan(\vartheta/2)` into
 pieces as fine as the octaves ask for. A *cell*, two octaves and a piece, holds a
 polynomial in each variable. Evaluation in a block is one small matrix product
-per degree in t and a Clenshaw step.
+per degree in t and a Clenshaw step. Where there are few pairs in a cell, or the
+standard deviations are large, what the table is made of is computed for each pair.
 """
 
 import threading
-from functools import lru_cache
+from collections import Counter
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from sklearn_ntk.networks import _gauss_polar as polar
-from sklearn_ntk.networks._gauss_rules import (
-    chebyshev_nodes,
-    chebyshev_transform,
-    legendre,
-)
+from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
+from sklearn_ntk.networks._gauss_rules import chebyshev_nodes, chebyshev_transform
 
-__all__ = ["ELUTable", "SlopeTable", "octave"]
+__all__ = ["SlopeTable", "octave"]
 
 _LOWEST = 0.25
 _NODES = 16
-_NARROW = 20
-_FEW = 32
-_FEW_WIDE = 500
-_SMOOTH_BELOW = 32.0
-_SMALL = 5
+_WIDE, _NARROW = 33, 20
+_FEW = 5000  # pairs a cell is asked for, in all, before it is built
+_LAST = 7  # octave; beyond there is no table
 
 
 def octave(std):
@@ -67,27 +62,8 @@ def std_weights(index, std):
 
 def pieces(top):
     """Ends of the pieces of t for standard deviations up to `top`."""
-    first = min(1.0, 4.0 / top)
+    first = min(1.0, 1.0 / top)
     return np.concatenate(([0.0], 2.0 ** np.arange(np.log2(first), 1.0)))
-
-
-@lru_cache(maxsize=64)
-def _integration(low, high, count):
-    r"""The matrix from node values of S to :math:`\int_{low}^t 4t S/(1+t^2)^2 dt`.
-
-    Divided by ``2 t**2 / (1 + t**2) = 1 - cos`` where ``low == 0``, which is exact
-    at t = 0, too.
-    """
-    t = low + 0.5 * (high - low) * (1.0 + chebyshev_nodes(count))
-    g, w = legendre(count + 8)
-    at = low + (t - low)[:, None] * g
-    if low == 0.0:
-        density = 2.0 * g * (1.0 + t[:, None] ** 2) / (1.0 + at * at) ** 2
-    else:
-        density = 4.0 * at * (t - low)[:, None] / (1.0 + at * at) ** 2
-    x = 2.0 * (at - low) / (high - low) - 1.0
-    basis = chebyshev.chebvander(x, count - 1) @ chebyshev_transform(count)
-    return np.einsum("tg,tgm->tm", density * w, basis)
 
 
 class SlopeTable:
@@ -99,134 +75,146 @@ class SlopeTable:
 
     Parameters
     ----------
-    phi : object with ``slope`` and ``analytic``
+    exact : object with ``powers`` and ``slopes``
+        As in `LogisticMixture`. W and S are polynomials in a parameter of the
+        function, and what is computed are their coefficients, `powers` of them.
     """
 
-    def __init__(self, phi):
-        self.phi = phi
-        self._cells = {}
+    def __init__(self, exact):
+        self.exact = exact
+        self._cells, self._asked = {}, Counter()
         self._lock = threading.Lock()
 
-    def known(self, x, y, piece):
-        """Whether a cell has been built already."""
-        return (min(x, y), max(x, y), piece) in self._cells
+    def worth(self, x, y, place, count):
+        """Whether `count` more pairs are worth a cell, or there is one already."""
+        if max(x, y) > _LAST:
+            return False
+        key = (min(x, y), max(x, y), *place)
+        self._asked[key] += count
+        return key in self._cells or self._asked[key] > _FEW
 
-    def cell(self, x, y, piece):
-        """Coefficients, (2, 2, degrees, nodes, nodes): end, W or S, ..."""
-        key = (min(x, y), max(x, y), piece)
+    def cell(self, x, y, place):
+        """Coefficients, (W or S, powers, degrees, nodes, nodes).
+
+        Parameters
+        ----------
+        x, y : int
+            Octaves.
+        place : (int, bool)
+            The piece of t, and whether that counts from antipodal.
+        """
+        key = (min(x, y), max(x, y), *place)
         with self._lock:
-            for p in range(piece + 1):
-                if (*key[:2], p) not in self._cells:
-                    self._cells[(*key[:2], p)] = self._build(*key[:2], p)
-        found = self._cells[key][0]
+            if key not in self._cells:
+                self._cells[key] = self._build(*key)
+        found = self._cells[key]
         return found if x <= y else found.swapaxes(-1, -2)
 
-    def _build(self, x, y, piece):
-        low, high = pieces(_ends(y)[1])[piece : piece + 2]
-        count = _NARROW
-        if piece == 0:
-            count = int(24 + 9 * min(_ends(y)[1], 4.0))
+    def _build(self, x, y, piece, negative):
+        top = _ends(y)[1]
+        low, high = pieces(top)[piece : piece + 2]
+        count = _WIDE if piece == 0 else _NARROW
         t = low + 0.5 * (high - low) * (1.0 + chebyshev_nodes(count))
-        S = self._nodes(_std_nodes(x), _std_nodes(y), 2.0 * np.arctan(t), _ends(y)[1])
-        N = np.einsum("tm,...mij->...tij", _integration(low, high, count), S)
-        if piece == 0:
-            W = N
-        else:
-            below = self._cells[x, y, piece - 1][1]
-            share = ((1.0 + t * t) / (2.0 * t * t))[:, None, None]
-            W = share * (N + below[..., None, :, :])
-        transform = chebyshev_transform(count)
-        cell = np.einsum("dm,...mij->...dij", transform, np.stack((W, S), axis=-4))
-        edge = 2.0 * high**2 / (1.0 + high**2) * cell[..., 0, :, :, :].sum(axis=-3)
-        return cell, edge
+        grid = np.meshgrid(t, _std_nodes(x), _std_nodes(y), indexing="ij")
+        t, std_x, std_y = (a.ravel() for a in grid)
+        angle = _cos_sin(t)
+        found = self.exact.slopes(np, std_x, std_y, *angle, np.full(t.shape, negative))
+        values = np.stack(found).reshape(2, self.exact.powers, *grid[0].shape)
+        return np.einsum("dm,...mij->...dij", chebyshev_transform(count), values)
 
-    def _nodes(self, std_x, std_y, angles, top):
-        """S at nodes, (ends, angles, nodes, nodes)."""
-        if self.phi.analytic and top <= _SMOOTH_BELOW:
-            return polar.smooth_slope_moments(self.phi, std_x, std_y, angles)
-        values = [polar.slope_moments(self.phi, std_x, std_y, a) for a in angles]
-        return np.stack(values, axis=1)
-
-    def evaluate(self, std_x, std_y, t, negative, gradient=False):
+    def evaluate(self, coef, std_x, std_y, t, negative, skip, gradient=False):
         """W and S of pairs.
 
         Parameters
         ----------
+        coef : array of shape (powers,)
         std_x, std_y : array of shape (n,), (m,)
             Or both (n,), where t is.
         t : array of shape (n, m) or (n,)
             Tangent of half the angle from parallel or antipodal.
         negative : array of bool
             Whether it is from antipodal.
+        skip : array of bool
+            Pairs that are of no interest.
         gradient : bool
 
         Returns
         -------
         values : array of shape (2 or 7, *t.shape)
             W and S; then derivatives of both in std_x and in std_y, and of S in t.
-        missed : array of bool
-            Pairs in cells not built, for there are too few to be worth it.
         """
         values = np.zeros((7 if gradient else 2, *t.shape))
         missed = np.zeros(t.shape, dtype=bool)
         o_x, o_y = octave(std_x), octave(std_y)
-        for x in np.unique(o_x):
-            for y in np.unique(o_y):
+        for x in np.unique(o_x[o_x <= _LAST]):
+            for y in np.unique(o_y[o_y <= _LAST]):
                 rows, columns, where = _members(o_x == x, o_y == y, t.ndim)
                 if rows.size and columns.size:
                     w_x = std_weights(x, std_x[rows])
                     w_y = std_weights(y, std_y[columns])
                     values[(slice(None), *where)], missed[where] = self._in_octaves(
-                        (x, w_x), (y, w_y), t[where], negative[where], gradient
+                        coef, (x, w_x), (y, w_y), t[where], negative[where], gradient
                     )
-        return values, missed
+        wide_x, wide_y = o_x > _LAST, o_y > _LAST
+        missed |= wide_x[:, None] | wide_y if t.ndim == 2 else wide_x | wide_y
+        missed &= ~skip
+        mirrored = std_x is std_y and t.ndim == 2 and np.array_equal(t, t.T)
+        at = np.nonzero(np.triu(missed) if mirrored else missed)
+        if at[0].size:
+            rows = std_x[at[0]], std_y[at[-1]], t[at], negative[at]
+            found = self._exactly(coef, *rows, gradient)
+            values[(slice(None), *at)] = found
+            if mirrored:
+                swapped = (0, 1, 4, 5, 2, 3, 6)[: len(found)]
+                values[(slice(None), *at[::-1])] = found[list(swapped)]
+        return values
 
-    def _in_octaves(self, row, column, t, negative, gradient):
+    def _exactly(self, coef, std_x, std_y, t, negative, gradient):
+        """As `evaluate`, without a table."""
+        cos, sin = _cos_sin(t)
+        if not gradient:
+            found = self.exact.slopes(np, std_x, std_y, cos, sin, negative)
+            return coef @ np.stack(found)
+        one = np.ones_like(t)
+        pairs = (
+            Dual(std_x, {"x": one}),
+            Dual(std_y, {"y": one}),
+            Dual(cos, {"angle": -sin}),
+            Dual(sin, {"angle": cos}),
+        )
+        W, S = self.exact.slopes(DualNamespace(np), *pairs, negative)
+        parts = [a for name in "xy" for a in (W.tangents[name], S.tangents[name])]
+        last = S.tangents["angle"] * (2.0 / (1.0 + t * t))
+        return coef @ np.stack((W.value, S.value, *parts, last))
+
+    def _in_octaves(self, coef, row, column, t, negative, gradient):
         (x, w_x), (y, w_y) = row, column
         values = np.zeros((7 if gradient else 2, *t.shape))
         missed = np.zeros(t.shape, dtype=bool)
         ends = pieces(_ends(max(x, y))[1])
         which = np.searchsorted(ends[1:-1], t)
         for piece in np.unique(which):
-            for end in (0, 1):
-                mask = (which == piece) & (negative == bool(end))
+            for end in (False, True):
+                mask = (which == piece) & (negative == end)
                 count = np.count_nonzero(mask)
                 if count == 0:
                     continue
-                few = _FEW if max(x, y) <= _SMALL else _FEW_WIDE
-                if count <= few and not self.known(x, y, piece):
+                if not self.worth(x, y, (piece, end), count):
                     missed |= mask
                     continue
                 part = None if count == mask.size else np.flatnonzero(mask)
                 low, high = ends[piece : piece + 2]
                 at = (2.0 * _taken(t, part) - (low + high)) / (high - low)
                 series = _Series(w_x, w_y, at, part, t.ndim == 2)
-                cell = self.cell(x, y, piece)[end]
+                cell = np.einsum("p,kp...->k...", coef, self.cell(x, y, (piece, end)))
                 for k, value in enumerate(series.all(cell, gradient, high - low)):
                     values[k][... if part is None else mask] = value
         return values, missed
 
 
-class _ELUParts(SlopeTable):
-    """Tables for ELU, one for each power of alpha."""
-
-    def _nodes(self, std_x, std_y, angles, top):
-        values = [polar.elu_slope_moments(std_x, std_y, a) for a in angles]
-        return np.moveaxis(np.stack(values), 0, 2)
-
-
-_elu_parts = _ELUParts(None)
-
-
-class ELUTable(SlopeTable):
-    """The table for ELU; what has to be built does not depend on alpha."""
-
-    def known(self, x, y, piece):
-        return _elu_parts.known(x, y, piece)
-
-    def cell(self, x, y, piece):
-        parts = _elu_parts.cell(x, y, piece)
-        return np.tensordot(self.phi.alpha ** np.arange(3.0), parts, 1)
+def _cos_sin(t):
+    """Of the angle whose half has the tangent t."""
+    return (1.0 - t) * (1.0 + t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t)
 
 
 def _members(is_x, is_y, ndim):

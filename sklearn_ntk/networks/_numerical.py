@@ -10,8 +10,10 @@ from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks import _gauss_functions as functions
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._base import BOUNDS
+from sklearn_ntk.networks._gauss_elu import ELUSlopes
 from sklearn_ntk.networks._gauss_kernel import GaussKernel
-from sklearn_ntk.networks._gauss_table import ELUTable
+from sklearn_ntk.networks._gauss_mixture import LogisticMixture
+from sklearn_ntk.networks._gauss_table import SlopeTable
 
 __all__ = ["ELU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
 
@@ -98,8 +100,8 @@ def _with_tangents(xp, found, operands, like):
 
 
 @lru_cache(maxsize=8)
-def _shared(phi):
-    return GaussKernel(phi)
+def _mixture(phi, *form):
+    return GaussKernel(phi, SlopeTable(LogisticMixture(*form)))
 
 
 class Sigmoid(Numerical):
@@ -116,9 +118,9 @@ class Sigmoid(Numerical):
 
     Notes
     -----
-    Most of the work is done once, on a table that grows with the range of the
-    standard deviations. Up to about 10 that takes a fraction of a second; for large
-    blocks of rows far beyond, standardise the features first.
+    The logistic function is a mixture of error functions of random scales, for which
+    a few Gauss nodes have full accuracy. Where many pairs have standard deviations
+    below 32, that is done once, on a table; others take some microseconds a pair.
 
     References
     ----------
@@ -132,7 +134,7 @@ class Sigmoid(Numerical):
     """
 
     def _kernel(self):
-        return _shared(functions.Logistic())
+        return _mixture(functions.Logistic(), "sigmoid")
 
 
 class Tanh(Numerical):
@@ -157,7 +159,7 @@ class Tanh(Numerical):
     """
 
     def _kernel(self):
-        return _shared(functions.Tangent())
+        return _mixture(functions.Tangent(), "sigmoid", 2.0, 2.0)
 
 
 class Softplus(Numerical):
@@ -182,7 +184,7 @@ class Softplus(Numerical):
     """
 
     def _kernel(self):
-        return _shared(functions.Ramp())
+        return _mixture(functions.Ramp(), "softplus")
 
 
 class SiLU(Numerical):
@@ -207,12 +209,14 @@ class SiLU(Numerical):
     """
 
     def _kernel(self):
-        return _shared(functions.LogisticLinear())
+        return _mixture(functions.LogisticLinear(), "silu")
+
+
+_elu_table = SlopeTable(ELUSlopes())  # shared: it does not depend on alpha
 
 
 def _elu(alpha):
-    phi = functions.ExpLinear(alpha)
-    return GaussKernel(phi, ELUTable(phi))
+    return GaussKernel(functions.ExpLinear(alpha), _elu_table, (1.0, alpha, alpha**2))
 
 
 class ELU(Numerical):
