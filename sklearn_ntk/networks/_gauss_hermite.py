@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sklearn_ntk.networks._gauss_kernel import Moments, Rows, reshaped
+from sklearn_ntk.networks._gauss_kernel import Moments, PairLayout, Rows, reshaped
 from sklearn_ntk.networks._gauss_rules import graded, panels
 
 __all__ = ["HermiteKernel", "NumericFunction"]
@@ -134,28 +134,16 @@ class _ExpandedRows(Rows):
         return np.where(self.A > 1e-150, error, 0.0)
 
 
-class _Expansion:
+class _Expansion(PairLayout):
     def __init__(self, phi, std_x, std_y, cos, sin):
-        self.phi, self.block = phi, cos.ndim == 2
+        super().__init__(std_x, std_y, cos, sin)
+        self.phi, self.size = phi, np.abs(cos)
         top = min(max(std_x.max(initial=1.0), std_y.max(initial=1.0)), 2.0**50)
         self.x = _ExpandedRows(phi, std_x, top)
-        same = std_x is std_y or np.array_equal(std_x, std_y)
-        self.y = self.x if same else _ExpandedRows(phi, std_y, top)
-        self.cos, self.sin, self.negative = cos, sin, cos < 0
-        self.size = np.abs(cos)
-        self.sign = np.where(self.negative, -1.0, 1.0)
-        self.equal = self.along_x(std_x) == self.along_y(std_y)
-        self.zero = self.equal & (self.along_x(std_x) == 0)
-
-    def along_x(self, row):
-        return row[:, None] if self.block else row
-
-    def along_y(self, row):
-        return row[None, :] if self.block else row
+        self.y = self.x if self.same_rows else _ExpandedRows(phi, std_y, top)
 
     def run(self, gradient):
-        x, y = self.x, self.y
-        itself = (self.equal & (self.sin == 0) & ~self.negative) | self.zero
+        x, y, itself = self.x, self.y, self.itself
         near = self.sin**2 / (1.0 + self.size)
         parallel, rest = self._parallel(x.y, y.y, x.a, y.a)
         gap = parallel + near * self._means(x.a, y.a)

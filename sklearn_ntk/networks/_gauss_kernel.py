@@ -121,20 +121,18 @@ def reshaped(moments, shape):
     return moments
 
 
-class _Evaluation:
-    def __init__(self, kernel, std_x, std_y, cos, sin):
-        self.phi, self.table, self.coef = kernel.phi, kernel.table, kernel.coef
+class PairLayout:
+    """Rows against rows: all pairs of a block, or those of a diagonal."""
+
+    def __init__(self, std_x, std_y, cos, sin):
         self.block = cos.ndim == 2
-        top = max(std_x.max(initial=0.0), std_y.max(initial=0.0))
-        self.x = Rows(self.phi, std_x, top)
-        same = std_x is std_y or np.array_equal(std_x, std_y)
-        self.y = self.x if same else Rows(self.phi, std_y, top)
         self.cos, self.sin = cos, sin
         self.negative = cos < 0
         self.sign = np.where(self.negative, -1.0, 1.0)
-        self.t = sin / (1.0 + np.abs(cos))
-        self.equal = self.along_x(std_x) == self.along_y(std_y)
-        self.zero = self.equal & (self.along_x(std_x) == 0)
+        equal = self.along_x(std_x) == self.along_y(std_y)
+        parallel = (sin == 0) & ~self.negative
+        self.itself = equal & (parallel | (self.along_x(std_x) == 0))
+        self.same_rows = std_x is std_y or np.array_equal(std_x, std_y)
 
     def along_x(self, row):
         return row[:, None] if self.block else row
@@ -142,9 +140,18 @@ class _Evaluation:
     def along_y(self, row):
         return row[None, :] if self.block else row
 
+
+class _Evaluation(PairLayout):
+    def __init__(self, kernel, std_x, std_y, cos, sin):
+        super().__init__(std_x, std_y, cos, sin)
+        self.phi, self.table, self.coef = kernel.phi, kernel.table, kernel.coef
+        top = max(std_x.max(initial=0.0), std_y.max(initial=0.0))
+        self.x = Rows(self.phi, std_x, top)
+        self.y = self.x if self.same_rows else Rows(self.phi, std_y, top)
+        self.t = sin / (1.0 + np.abs(cos))
+
     def run(self, gradient):
-        x, y = self.x, self.y
-        itself = (self.equal & (self.sin == 0) & ~self.negative) | self.zero
+        x, y, itself = self.x, self.y, self.itself
         gap, slope, d_gap, d_slope = self._generic(gradient, itself)
         gap = np.where(itself, 0.0, np.clip(gap, 0.0, 2.0))
         slope = np.where(itself, self.along_x(x.slope_square), slope)
