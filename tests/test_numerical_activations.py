@@ -13,9 +13,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
-from sklearn_ntk.networks import _gauss_table, _numerical
+from sklearn_ntk.networks import _numerical
+from sklearn_ntk.networks._elementwise import Elementwise
 from sklearn_ntk.networks._numerical import ELU, SELU, Sigmoid, SiLU, Softplus, Tanh
-from sklearn_ntk.networks._numerical_elementwise import Elementwise
+from sklearn_ntk.networks._quadrature import table as table_module
 
 SMOOTH = [Tanh(), Sigmoid(), Softplus(), SiLU()]
 ALL = [*SMOOTH, ELU(), ELU(0.3), SELU()]
@@ -45,7 +46,7 @@ def reference(activation, std_x, std_y, angle):
 @pytest.mark.parametrize("table", [False, True])
 def test_against_trapezoidal_rule(activation, table, monkeypatch):
     if table:
-        monkeypatch.setattr(_gauss_table, "_FEW", 0)
+        monkeypatch.setattr(table_module, "_FEW", 0)
     std = np.array([0.2, 0.9, 2.7])
     for angle in (1e-4, 0.4, 1.6, 2.9, np.pi):
         out_x, out_y, cos, sin, slope = block(activation, std, std, angle)
@@ -123,7 +124,7 @@ def test_table_agrees_with_single_pairs(activation, monkeypatch):
     angle = rng.uniform(0.0, np.pi, (5, 5))
     angle[2, :3] = 1e-9, np.pi - 1e-9, 1e-3
     pairs = block(activation, std, std, angle)
-    monkeypatch.setattr(_gauss_table, "_FEW", 0)
+    monkeypatch.setattr(table_module, "_FEW", 0)
 
     table = block(activation, std, std, angle)
     for a, b in zip(pairs, table, strict=True):
@@ -321,7 +322,7 @@ def test_near_duplicates_of_large_rows_keep_their_sine(activation):
 @pytest.mark.parametrize("activation", [*ALL, Elementwise(np.tanh)], ids=repr)
 @pytest.mark.parametrize("few", [0, 100])
 def test_gradient(activation, few, monkeypatch):
-    monkeypatch.setattr(_gauss_table, "_FEW", few)
+    monkeypatch.setattr(table_module, "_FEW", few)
     std_x, std_y = np.array([0.3, 1.1]), np.array([1.1, 2.2])
     angle = np.array([[0.5, 2.8], [0.02, 1.5]])
     check_gradient(activation, std_x, std_y, angle)

@@ -7,7 +7,7 @@ layer's one formula yields the gradient in every hyperparameter.
 """
 
 import math
-from functools import cached_property
+from functools import partial
 
 __all__ = [
     "Dual",
@@ -36,9 +36,9 @@ def chain(value, *terms):
     Each term is a pair (operand, partial derivative with respect to it).
     """
     tangents = {}
-    for operand, partial in terms:
+    for operand, slope in terms:
         for direction, tangent in tangents_of(operand).items():
-            step = partial * tangent
+            step = slope * tangent
             known = tangents.get(direction)
             tangents[direction] = step if known is None else known + step
     return Dual(value, tangents) if tangents else value
@@ -184,6 +184,19 @@ class Dual:
     __hash__ = None
 
 
+# Derivatives of functions of one variable, given it and the function's value.
+SLOPES = {
+    "exp": lambda xp, v, y: y,
+    "expm1": lambda xp, v, y: y + 1.0,
+    "log": lambda xp, v, y: 1.0 / v,
+    "log1p": lambda xp, v, y: 1.0 / (1.0 + v),
+    "sin": lambda xp, v, y: xp.cos(v),
+    "cos": lambda xp, v, y: -xp.sin(v),
+    "sinh": lambda xp, v, y: xp.cosh(v),
+    "cosh": lambda xp, v, y: xp.sinh(v),
+}
+
+
 class DualNamespace:
     """The array namespace `xp`, with functions that also differentiate.
 
@@ -195,50 +208,14 @@ class DualNamespace:
         self._xp = xp
 
     def __getattr__(self, name):
-        return getattr(self._xp, name)
+        function = getattr(self._xp, name)
+        return partial(self._applied, name, function) if name in SLOPES else function
 
-    @cached_property
-    def _smooth(self):
-        xp = self._xp
-        return {
-            "exp": lambda v, y: y,
-            "expm1": lambda v, y: y + 1.0,
-            "log": lambda v, y: 1.0 / v,
-            "log1p": lambda v, y: 1.0 / (1.0 + v),
-            "sin": lambda v, y: xp.cos(v),
-            "cos": lambda v, y: -xp.sin(v),
-            "sinh": lambda v, y: xp.cosh(v),
-            "cosh": lambda v, y: xp.sinh(v),
-        }
-
-    def _apply(self, name, x):
-        v = value_of(x)
-        y = getattr(self._xp, name)(v)
-        return chain(y, (x, self._smooth[name](v, y))) if isinstance(x, Dual) else y
-
-    def exp(self, x):
-        return self._apply("exp", x)
-
-    def expm1(self, x):
-        return self._apply("expm1", x)
-
-    def log(self, x):
-        return self._apply("log", x)
-
-    def log1p(self, x):
-        return self._apply("log1p", x)
-
-    def sin(self, x):
-        return self._apply("sin", x)
-
-    def cos(self, x):
-        return self._apply("cos", x)
-
-    def sinh(self, x):
-        return self._apply("sinh", x)
-
-    def cosh(self, x):
-        return self._apply("cosh", x)
+    def _applied(self, name, function, x):
+        if not isinstance(x, Dual):
+            return function(x)
+        value = function(x.value)
+        return chain(value, (x, SLOPES[name](self._xp, x.value, value)))
 
     def sqrt(self, x):
         """Square root, with derivative 0 at 0.
@@ -249,8 +226,8 @@ class DualNamespace:
         xp = self._xp
         root = xp.sqrt(value_of(x))
         safe = xp.where(root > 0, root, xp.ones_like(root))
-        partial = xp.where(root > 0, 0.5 / safe, xp.zeros_like(root))
-        return chain(root, (x, partial))
+        slope = xp.where(root > 0, 0.5 / safe, xp.zeros_like(root))
+        return chain(root, (x, slope))
 
     def hypot(self, a, b):
         xp = self._xp

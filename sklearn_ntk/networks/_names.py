@@ -1,30 +1,37 @@
 """The activations by name, as `MLP(activation=...)` takes them."""
 
-from sklearn_ntk.networks import _numerical, _rectified, _smooth
+from sklearn_ntk.networks import (
+    _bumps,
+    _exponentials,
+    _numerical,
+    _rectified,
+    _sigmoids,
+    _waves,
+)
 from sklearn_ntk.networks._shaping import Identity
 
 __all__ = ["ACTIVATIONS"]
 
 ACTIVATIONS = {
     "abs": _rectified.Abs,
-    "cos": _smooth.Cos,
+    "cos": _waves.Cos,
     "elu": _numerical.ELU,
-    "erf": _smooth.Erf,
-    "exp": _smooth.Exp,
-    "exp_normalized": _rectified.ExpNormalized,
-    "gabor": _smooth.Gabor,
-    "gaussian": _smooth.Gaussian,
-    "gelu": _smooth.GELU,
+    "erf": _sigmoids.Erf,
+    "exp": _exponentials.Exp,
+    "exp_normalized": _exponentials.ExpNormalized,
+    "gabor": _bumps.Gabor,
+    "gaussian": _bumps.Gaussian,
+    "gelu": _sigmoids.GELU,
     "identity": Identity,
     "leaky_relu": _rectified.LeakyReLU,
-    "rbf": _smooth.RBF,
+    "rbf": _waves.RBF,
     "relu": _rectified.ReLU,
     "selu": _numerical.SELU,
     "sigmoid": _numerical.Sigmoid,
-    "sigmoid_like": _smooth.SigmoidLike,
+    "sigmoid_like": _sigmoids.SigmoidLike,
     "sign": _rectified.Sign,
     "silu": _numerical.SiLU,
-    "sin": _smooth.Sin,
+    "sin": _waves.Sin,
     "softplus": _numerical.Softplus,
     "tanh": _numerical.Tanh,
 }

@@ -7,13 +7,13 @@ import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, value_of
 from sklearn_ntk._sklearn_private import Interval
-from sklearn_ntk.networks import _gauss_functions as functions
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._base import BOUNDS
-from sklearn_ntk.networks._gauss_elu import ELUSlopes
-from sklearn_ntk.networks._gauss_kernel import GaussKernel
-from sklearn_ntk.networks._gauss_mixture import LogisticMixture
-from sklearn_ntk.networks._gauss_table import SlopeTable
+from sklearn_ntk.networks._quadrature import functions
+from sklearn_ntk.networks._quadrature.elu import ELUSlopes
+from sklearn_ntk.networks._quadrature.kernel import GaussKernel
+from sklearn_ntk.networks._quadrature.mixture import LogisticMixture
+from sklearn_ntk.networks._quadrature.table import SlopeTable
 
 __all__ = ["ELU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
 from sklearn_ntk.networks._activation import angle_minus_sine
-from sklearn_ntk.networks._gauss_kolmogorov import scale_rule
 from sklearn_ntk.networks._pairs import ratio
+from sklearn_ntk.networks._quadrature.kolmogorov import scale_rule
 
 __all__ = ["LogisticMixture"]
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from sklearn_ntk.networks._gauss_kernel import Moments, PairLayout, Rows, reshaped
-from sklearn_ntk.networks._gauss_rules import graded, panels
+from sklearn_ntk.networks._quadrature.kernel import Moments, PairLayout, Rows, reshaped
+from sklearn_ntk.networks._quadrature.rules import graded, panels
 
 __all__ = ["HermiteKernel", "NumericFunction"]
 

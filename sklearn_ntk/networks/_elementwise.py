@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_ntk.networks._gauss_hermite import HermiteKernel, NumericFunction
 from sklearn_ntk.networks._numerical import Numerical
+from sklearn_ntk.networks._quadrature.hermite import HermiteKernel, NumericFunction
 
 __all__ = ["Elementwise"]
 

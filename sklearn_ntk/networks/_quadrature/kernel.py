@@ -11,7 +11,7 @@ and the same from the antipodal end: that is what is computed.
 
 import numpy as np
 
-from sklearn_ntk.networks._gauss_rules import normal_rule
+from sklearn_ntk.networks._quadrature.rules import normal_rule
 
 __all__ = ["GaussKernel", "Moments", "Rows", "reshaped"]
 

@@ -23,8 +23,8 @@ from sklearn_ntk._engine.forward_mode import (
     value_of,
 )
 from sklearn_ntk.networks._activation import angle_minus_sine
-from sklearn_ntk.networks._gauss_mixture import Collected
-from sklearn_ntk.networks._gauss_rules import legendre
+from sklearn_ntk.networks._quadrature.mixture import Collected
+from sklearn_ntk.networks._quadrature.rules import legendre
 
 __all__ = ["ELUSlopes"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
-from sklearn_ntk.networks._gauss_rules import chebyshev_nodes, chebyshev_transform
+from sklearn_ntk.networks._quadrature.rules import chebyshev_nodes, chebyshev_transform
 
 __all__ = ["SlopeTable", "octave"]
 

@@ -1,0 +1,1 @@
+"""Gaussian expectations of activations without a closed form."""
