@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from joblib import parallel_config
+from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info
 
@@ -31,6 +31,10 @@ def test_number_of_threads_follows_its_sources(monkeypatch):
     with parallel_config(n_jobs=5):
         assert n_threads(None) == 5
         assert n_threads(1) == 1
+    in_threads = Parallel(2, backend="threading")(
+        delayed(n_threads)(None) for _ in range(2)
+    )
+    assert in_threads == [1, 1]
 
 
 def test_blas_has_one_thread_inside_and_all_of_them_afterwards():
