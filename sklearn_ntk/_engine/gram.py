@@ -35,7 +35,7 @@ def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None):
         One for each of `kinds`.
     """
     network = _prepared(network, X)
-    outputs = tuple(_empty(X, Y) for _ in kinds)
+    outputs = tuple(np.empty(_shape(X, Y)) for _ in kinds)
 
     def compute(tile):
         pairs = network.propagate(_inputs(np, X, Y, tile, kinds)).resolve()
@@ -67,7 +67,7 @@ def path(network, X, Y=None, *, kind, n_jobs=None):
     network.validate()
     with np.errstate(all="ignore"):
         stages = network.stages(Inputs(np, X).standard_row())
-    out = np.empty((len(stages), X.shape[0], (X if Y is None else Y).shape[0]))
+    out = np.empty((len(stages), *_shape(X, Y)))
 
     def compute(tile):
         pairs, output = _inputs(np, X, Y, tile, (kind,)), None
@@ -107,7 +107,7 @@ def gradient(network, X, *, kind, n_jobs=None):
     """
     network.validate()
     free = free_hyperparameters(network)
-    K = _empty(X, None)
+    K = np.empty(_shape(X, None))
     K_gradient = np.empty((*K.shape, sum(h.n_elements for h in free)))
 
     def compute(tile):
@@ -156,8 +156,8 @@ def _prepared(network, X):
         return network.build(Inputs(np, X).standard_row())
 
 
-def _empty(X, Y):
-    return np.empty((X.shape[0], (X if Y is None else Y).shape[0]))
+def _shape(X, Y):
+    return X.shape[0], (X if Y is None else Y).shape[0]
 
 
 def _tiles(X, Y):

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import concatenate, gather, scatter, value_of
-from sklearn_ntk.networks._pairs import ratio
+from sklearn_ntk.networks._pairs import shares
 
-__all__ = ["Part", "refined_sine", "small_gap", "stretched", "turned"]
+__all__ = ["Part", "refined_sine", "stretched", "turned"]
 
 CLOSE = 1e-4  # where 1 - |cos| is below, the sine comes from the gap
 TINIEST = 1e-70  # standard deviation; its products neither vanish nor overflow
@@ -88,16 +88,9 @@ def _joined(xp, a, b):
     """The gap of two parts side by side; every term is non-negative."""
     if a is None or b is None:
         return (a or b).gap
-    std_x, std_y = xp.hypot(a.std_x, b.std_x), xp.hypot(a.std_y, b.std_y)
-    ax, ay = ratio(xp, a.std_x, std_x), ratio(xp, a.std_y, std_y)
-    bx, by = ratio(xp, b.std_x, std_x), ratio(xp, b.std_y, std_y)
+    _, _, ax, ay, bx, by = shares(xp, a, b)
     u, v = ax * ay, bx * by
     return u * a.gap + v * b.gap + (ax * by - bx * ay) ** 2 / (1.0 + u + v)
-
-
-def small_gap(cos, sin):
-    """``1 - cos`` of an angle of at most pi/2."""
-    return sin * sin / (1.0 + cos)
 
 
 def turned(xp, slope, cos, sin):

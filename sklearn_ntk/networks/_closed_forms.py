@@ -16,7 +16,6 @@ __all__ = [
     "Adjustable",
     "arcsine_gap",
     "folded_angle",
-    "one_minus_cos",
     "parallel",
     "with_unit_noise",
 ]
@@ -24,13 +23,6 @@ __all__ = [
 ANY = [Interval(Real, -np.inf, np.inf, closed="neither")]
 NON_POSITIVE = [Interval(Real, -np.inf, 0, closed="right")]
 NON_NEGATIVE = [Interval(Real, 0, np.inf, closed="left")]
-
-
-def one_minus_cos(xp, cos, sin):
-    positive = cos > 0
-    return xp.where(
-        positive, sin * sin / (1.0 + xp.where(positive, cos, 1.0)), 1.0 - cos
-    )
 
 
 def with_unit_noise(xp, std_x, std_y, cos, sin, scale):

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._activation import Activation, Homogeneous
 from sklearn_ntk.networks._base import BOUNDS
-from sklearn_ntk.networks._closed_forms import ANY, folded_angle, one_minus_cos
+from sklearn_ntk.networks._closed_forms import ANY
+from sklearn_ntk.networks._pairs import one_minus_cos
 
 __all__ = ["Exp", "ExpNormalized"]
 
@@ -123,9 +124,7 @@ class ExpNormalized(Homogeneous):
         return math.e ** (self.gamma * (1.0 + self.shift))
 
     def profile(self, xp, cos, sin):
-        sign, folded, _ = folded_angle(xp, cos, sin)
-        gap = sin * sin / (1.0 + folded)
-        gap = xp.where(sign > 0, gap, 1.0 + folded)
+        gap = one_minus_cos(xp, cos, sin)
         h = xp.exp(-self.gamma * gap)
         sine = xp.sqrt(-xp.expm1(-self.gamma * gap) * (1.0 + h))
         return h, sine, self.gamma * h

@@ -11,9 +11,12 @@ __all__ = [
     "Pairs",
     "add_independent",
     "constant",
+    "one_minus_cos",
     "one_minus_product",
     "ratio",
+    "shares",
     "sign_of",
+    "small_gap",
     "where_nan",
 ]
 
@@ -146,12 +149,39 @@ def where_nan(xp, x, instead):
     return xp.where(missing, instead, x) if xp.any(missing) else x
 
 
+def small_gap(cos, sin):
+    """``1 - cos`` of an angle of at most pi/2, without cancellation."""
+    return sin * sin / (1.0 + cos)
+
+
+def one_minus_cos(xp, cos, sin):
+    """``1 - cos`` of any angle, without cancellation."""
+    return _one_minus(xp, cos, sin * sin)
+
+
 def one_minus_product(xp, c1, s1, c2, s2):
     """``1 - c1 * c2`` of two points (c, s) of the unit circle, without cancellation."""
-    c = c1 * c2
-    far = c <= 0
-    near = (s1 * s1 + (c1 * s2) ** 2) / (1.0 + xp.where(far, 0.0, c))
-    return xp.where(far, 1.0 - c, near)
+    return _one_minus(xp, c1 * c2, s1 * s1 + (c1 * s2) ** 2)
+
+
+def _one_minus(xp, cos, sine_squared):
+    far = cos <= 0
+    near = sine_squared / (1.0 + xp.where(far, 0.0, cos))
+    return xp.where(far, 1.0 - cos, near)
+
+
+def shares(xp, a, b):
+    """The standard deviations of a sum of independent a and b, and their shares.
+
+    Returns
+    -------
+    std_x, std_y : array
+    ax, ay, bx, by : array
+        Standard deviations of a and b divided by those of the sum.
+    """
+    std_x, std_y = xp.hypot(a.std_x, b.std_x), xp.hypot(a.std_y, b.std_y)
+    ax, ay = ratio(xp, a.std_x, std_x), ratio(xp, a.std_y, std_y)
+    return std_x, std_y, ax, ay, ratio(xp, b.std_x, std_x), ratio(xp, b.std_y, std_y)
 
 
 def constant(like, variance, ntk):
@@ -191,9 +221,7 @@ def add_independent(a, b):
         + 2 u v (1 - c_a c_b).
     """
     xp = a.xp
-    std_x, std_y = xp.hypot(a.std_x, b.std_x), xp.hypot(a.std_y, b.std_y)
-    ax, ay = ratio(xp, a.std_x, std_x), ratio(xp, a.std_y, std_y)
-    bx, by = ratio(xp, b.std_x, std_x), ratio(xp, b.std_y, std_y)
+    std_x, std_y, ax, ay, bx, by = shares(xp, a, b)
     u, v = ax * ay, bx * by
 
     def sine():

@@ -9,7 +9,7 @@ from numpy.polynomial import hermite_e, polynomial
 
 from sklearn_ntk._sklearn_private import Interval, InvalidParameterError
 from sklearn_ntk.networks._activation import Activation
-from sklearn_ntk.networks._pairs import ratio
+from sklearn_ntk.networks._pairs import one_minus_cos, ratio
 
 __all__ = ["Hermite", "Polynomial"]
 
@@ -160,8 +160,7 @@ def _dot(terms_x, terms_y, cos):
 
 def _one_minus_dot(xp, terms_x, terms_y, cos, sin):
     """``1 - sum(x_n * y_n * cos**n)`` for unit x and y, without cancellation."""
-    positive = cos > 0
-    gap = xp.where(positive, sin * sin / (1.0 + abs(cos)), 1.0 - cos)
+    gap = one_minus_cos(xp, cos, sin)
     square = cos * cos
     odd, even = gap, 0.0 * gap  # 1 - cos**n for odd and for even n
     total = 0.5 * sum((x - y) ** 2 for x, y in zip(terms_x, terms_y, strict=True))

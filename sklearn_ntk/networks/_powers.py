@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._activation import Homogeneous
 from sklearn_ntk.networks._closed_forms import folded_angle
+from sklearn_ntk.networks._pairs import one_minus_cos, small_gap
 
 __all__ = ["Monomial", "RectifiedMonomial"]
 
@@ -55,7 +56,7 @@ class Monomial(Homogeneous):
     def profile(self, xp, cos, sin):
         coef = _moment_polynomial(self.degree)
         folded = abs(cos)
-        gap = sin * sin / (1.0 + folded)
+        gap = small_gap(folded, sin)
         gap = gap * _horner(_deflated(coef), folded) / self.gain
         h = _horner(coef, cos) / self.gain
         slope = _horner(_differentiated(coef), cos) / self.gain
@@ -110,9 +111,9 @@ class RectifiedMonomial(Homogeneous):
     def profile(self, xp, cos, sin):
         n = self.degree
         p, q = _arc_cosine_polynomials(n)
-        sign, folded, angle = folded_angle(xp, cos, sin)
+        sign, _, angle = folded_angle(xp, cos, sin)
         positive = sign > 0
-        gap = xp.where(positive, sin * sin / (1.0 + folded), 1.0 + folded)
+        gap = one_minus_cos(xp, cos, sin)
         supplement = xp.where(positive, math.pi - angle, angle)
         angle = xp.where(positive, angle, math.pi - angle)
         value = sin * _horner(p, cos) + supplement * _horner(q, cos)

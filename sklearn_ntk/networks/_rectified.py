@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ntk.networks._activation import Homogeneous, angle_minus_sine
 from sklearn_ntk.networks._base import BOUNDS
 from sklearn_ntk.networks._closed_forms import ANY, folded_angle
+from sklearn_ntk.networks._pairs import small_gap
 
 __all__ = ["ABReLU", "Abs", "LeakyReLU", "ReLU", "Sign"]
 
@@ -47,7 +48,7 @@ class _PiecewiseLinear(Homogeneous):
         even = 0.5 * (b - a) ** 2 / (a**2 + b**2)
         sign, folded, angle = folded_angle(xp, cos, sin)
         # E|u||v| = folded + rest at unit variance
-        gap = sin * sin / (1.0 + folded)
+        gap = small_gap(folded, sin)
         rest = (2.0 / math.pi) * (angle * gap - angle_minus_sine(xp, angle, sin))
         h = (linear * cos + even * folded) + even * rest
         slope = (linear + even * sign) - (2.0 / math.pi) * even * sign * angle

@@ -7,14 +7,14 @@ from scipy.special import erf, ndtr
 
 from sklearn_ntk._engine.forward_mode import value_of
 from sklearn_ntk.networks._activation import Activation, angle_minus_sine
-from sklearn_ntk.networks._close import Part, small_gap, stretched
+from sklearn_ntk.networks._close import Part, stretched
 from sklearn_ntk.networks._closed_forms import (
     Adjustable,
     arcsine_gap,
     parallel,
     with_unit_noise,
 )
-from sklearn_ntk.networks._pairs import ratio, sign_of
+from sklearn_ntk.networks._pairs import ratio, sign_of, small_gap
 
 __all__ = ["GELU", "Erf", "SigmoidLike"]
 

@@ -7,9 +7,9 @@ import numpy as np
 from sklearn_ntk._engine.forward_mode import value_of
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._base import BOUNDS
-from sklearn_ntk.networks._close import Part, small_gap
-from sklearn_ntk.networks._closed_forms import NON_NEGATIVE, Adjustable, one_minus_cos
-from sklearn_ntk.networks._pairs import ratio, sign_of
+from sklearn_ntk.networks._close import Part
+from sklearn_ntk.networks._closed_forms import NON_NEGATIVE, Adjustable
+from sklearn_ntk.networks._pairs import one_minus_cos, ratio, sign_of, small_gap
 
 __all__ = [
     "RBF",
@@ -53,7 +53,7 @@ class Sin(Adjustable):
     def moments(self, xp, std_x, std_y, cos, sin):
         x, y = self.b * std_x, self.b * std_y
         sign = sign_of(xp, cos)
-        gap = sin * sin / (1.0 + sign * cos)
+        gap = small_gap(sign * cos, sin)
         larger = xp.exp(-0.5 * (x - y) ** 2 - x * y * gap)
         exponent = -2.0 * x * y * (sign * cos)
         even = 0.5 * larger * (1.0 + xp.exp(exponent))

@@ -23,6 +23,7 @@ from sklearn_ntk._engine.forward_mode import (
     value_of,
 )
 from sklearn_ntk.networks._activation import angle_minus_sine
+from sklearn_ntk.networks._pairs import small_gap
 from sklearn_ntk.networks._quadrature.mixture import Collected
 from sklearn_ntk.networks._quadrature.rules import legendre
 
@@ -133,7 +134,7 @@ class ELUSlopes:
 
 def _slopes(xp, x, y, cos, sin, angle, kind):
     negative, tiny, small = kind % 2 == 1, kind > 1, kind > 3
-    near = sin * sin / (1.0 + cos)
+    near = small_gap(cos, sin)
     sides = _Side(xp, x, y, angle, cos, sin), _Side(xp, y, x, angle, cos, sin)
     (own, lost), (own_y, lost_y) = (side.integrate() for side in sides)
     own, lost = own + own_y, (lost + lost_y) / near
