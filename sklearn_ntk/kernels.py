@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 
 from sklearn_ntk._default_network import DefaultNetwork
 from sklearn_ntk._engine import gram as engine
+from sklearn_ntk._engine.derivatives import free_hyperparameters
 from sklearn_ntk._sklearn_private import InvalidParameterError
 from sklearn_ntk.networks import MLP, Layer
 
@@ -51,7 +52,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
     def theta(self):
         """Logarithms of the hyperparameters that are not fixed."""
         params = self._network().get_params()
-        free = engine.free_hyperparameters(self._network())
+        free = free_hyperparameters(self._network())
         if not free:
             return np.array([])
         return np.log(np.hstack([params[h.name] for h in free]).astype(float))

@@ -225,16 +225,21 @@ class DualNamespace:
         """
         xp = self._xp
         root = xp.sqrt(value_of(x))
-        safe = xp.where(root > 0, root, xp.ones_like(root))
-        slope = xp.where(root > 0, 0.5 / safe, xp.zeros_like(root))
-        return chain(root, (x, slope))
+        return chain(root, (x, self._over(0.5, root)))
+
+    def _over(self, a, b):
+        """``a / b`` for ``b >= 0``, and 0 where b is 0."""
+        xp = self._xp
+        zero = b == 0
+        if not xp.any(zero):
+            return a / b
+        return xp.where(zero, 0.0, a / xp.where(zero, xp.ones_like(b), b))
 
     def hypot(self, a, b):
         xp = self._xp
         u, v = value_of(a), value_of(b)
         r = xp.hypot(u, v)
-        safe = xp.where(r > 0, r, xp.ones_like(r))
-        return chain(r, (a, u / safe), (b, v / safe))
+        return chain(r, (a, self._over(u, r)), (b, self._over(v, r)))
 
     def atan2(self, s, c):
         """Angle of (c, s), a point of the unit circle."""

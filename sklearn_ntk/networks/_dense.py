@@ -138,30 +138,25 @@ class Dense(Layer):
 
     def propagate(self, pairs):
         p = pairs.resolve()
-        weight_rate, bias_rate = self._rates(p)
         out = p.scaled(self.weight_variance)
+        with_bias = value_of(self.bias_variance) > 0
+        if with_bias and self.bias_init == "normal":
+            out = add_independent(out, constant(out, self.bias_variance, 0.0))
         if p.ntk is not None and self.trainable:
-            total = where_nan(p.xp, out.ntk + weight_rate * p.nngp, out.ntk)
-            out = out.replace(ntk=total)
-        if value_of(self.bias_variance) > 0:
-            out = self._add_bias(out, bias_rate)
+            gained = self._gained(p, out, with_bias)
+            out = out.replace(ntk=where_nan(p.xp, out.ntk + gained, out.ntk))
         return out.replace(gaussian=True, independent=True, width=self.width)
 
-    def _rates(self, p):
-        """What a trained weight and a trained bias add to the tangent kernel."""
-        if not self.trainable:
-            return 0.0, 0.0
+    def _gained(self, p, out, with_bias):
+        """What trained weights and a trained bias add to the tangent kernel."""
         if self.parametrization == "ntk":
-            return self.weight_variance, self.bias_variance
-        if p.width is None and p.ntk is not None:
+            if with_bias and self.bias_init == "zeros":
+                return out.nngp + self.bias_variance
+            return out.nngp
+        if p.width is None:
             raise ValueError(
                 "The 'width' parameter of the Dense before one with "
                 "parametrization='standard' must be an int: the standard "
                 "parametrization depends on it. Got None."
             )
-        return p.width, 1.0
-
-    def _add_bias(self, p, rate):
-        if self.bias_init == "normal":
-            return add_independent(p, constant(p, self.bias_variance, rate))
-        return p if p.ntk is None else p.replace(ntk=p.ntk + rate)
+        return p.width * p.nngp + (1.0 if with_bias else 0.0)

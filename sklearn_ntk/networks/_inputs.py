@@ -1,5 +1,6 @@
 """The first state of a network: the rows of X and Y themselves."""
 
+import copy
 from functools import cached_property
 
 import numpy as np
@@ -28,19 +29,23 @@ class Inputs:
         None: each row of X with itself alone, as for a diagonal.
     same : array of bool, shape (n, m), or None
         Marks the pairs that are a row with itself.
+    paired : bool, default=False
+        Whether rows are paired one to one, each of X with the same one of Y.
     ntk : bool, default=True
         Whether the neural tangent kernel is wanted.
     """
 
-    def __init__(self, xp, X, Y=None, *, same=None, ntk=True):
+    _state = Pairs
+
+    def __init__(self, xp, X, Y=None, *, same=None, paired=False, ntk=True):
         self.xp, self.X, self.Y = xp, X, Y
-        self.same, self.ntk = same, ntk
+        self.same, self.paired, self.ntk = same, paired, ntk
         self._factor, self._seeds, self._standard = 1.0, (), False
 
     def _replace(self, **changes):
-        new = Inputs(self.xp, self.X, self.Y, same=self.same, ntk=self.ntk)
-        new._factor, new._seeds = self._factor, self._seeds
-        new._standard = self._standard
+        new = copy.copy(self)
+        for name in ("_pairs", *(("_rows_x", "_rows_y") if "X" in changes else ())):
+            new.__dict__.pop(name, None)
         for name, value in changes.items():
             setattr(new, name, value)
         return new
@@ -49,6 +54,11 @@ class Inputs:
     def width(self):
         """Number of features."""
         return self.X.shape[1]
+
+    @property
+    def _arrays(self):
+        """The namespace of X and Y."""
+        return self.xp
 
     def standard_row(self):
         """A single row of ones, which has the norm of a standardised row."""
@@ -77,17 +87,17 @@ class Inputs:
                 "The 'length_scale' parameter must be a number or have one element "
                 f"per feature: expected shape ({self.X.shape[1]},), got {scale.shape}."
             )
-        X = _divided(self.xp, self.X, scale)
-        Y = None if self.Y is None else _divided(self.xp, self.Y, scale)
+        X = _divided(self._arrays, self.X, scale)
+        Y = None if self.Y is None else _divided(self._arrays, self.Y, scale)
         return self._replace(X=X, Y=Y)
 
     @cached_property
     def _rows_x(self):
-        return _unit_rows(self.xp, self.X)
+        return _unit_rows(self._arrays, self.X)
 
     @cached_property
     def _rows_y(self):
-        return _unit_rows(self.xp, self.Y)
+        return _unit_rows(self._arrays, self.Y)
 
     @property
     def unit_rows(self):
@@ -114,7 +124,7 @@ class Inputs:
                 u, v = value_of(cos), value_of(sin)
                 cos, sin = _seeded(cos, angle, -v), _seeded(sin, angle, u)
         std_x, std_y = std_x * self._factor, std_y * self._factor
-        return Pairs(
+        return self._state(
             xp=self.xp,
             nngp=std_x * std_y * cos,
             std_x=std_x,
@@ -136,9 +146,7 @@ class Inputs:
         xp = self.xp
         unit_x, norm_x = self._rows_x
         unit_y, norm_y = self._rows_y
-        cos = unit_x @ unit_y.T
-        if sparse.issparse(cos):
-            cos = cos.toarray()
+        cos = _products(xp, unit_x, unit_y, paired=self.paired)
         cos = xp.where(xp.abs(cos) > 1.0, xp.sign(cos), cos)
         sin = xp.sqrt((1.0 - cos) * (1.0 + cos))
         close = (1.0 - xp.abs(cos)) < CLOSE
@@ -150,12 +158,16 @@ class Inputs:
         if xp.any(close):
             sin[close], cos[close] = self._close_angles(close, xp.sign(cos[close]))
         root_d = self.X.shape[1] ** 0.5
-        return (norm_x / root_d)[:, None], (norm_y / root_d)[None, :], cos, sin
+        std_x, std_y = norm_x / root_d, norm_y / root_d
+        if self.paired:
+            return std_x, std_y, cos, sin
+        return std_x[:, None], std_y[None, :], cos, sin
 
     def _close_angles(self, close, signs):
         """Sine and cosine of the pairs marked in `close`, from row differences."""
         xp = self.xp
-        rows, columns = xp.nonzero(close)
+        places = xp.nonzero(close)
+        rows, columns = places[0], places[-1]
         sines = []
         step = max(1, GATHERED // self.X.shape[1])
         for start in range(0, rows.shape[0], step):
@@ -174,6 +186,19 @@ class Inputs:
             x, y = _taken(xp, self.X, i[tiny]), _taken(xp, self.Y, j[tiny])
             sine[tiny] = sine_between(xp, x, y)
         return sine
+
+
+def _products(xp, X, Y, *, paired):
+    """Inner products of rows, each with each or each with its own."""
+    if paired:
+        products = X.multiply(Y) if sparse.issparse(X) else X * Y
+        return (
+            np.asarray(products.sum(axis=1))
+            if sparse.issparse(X)
+            else xp.sum(products, axis=1)
+        )
+    products = X @ Y.T
+    return products.toarray() if sparse.issparse(products) else products
 
 
 def _seeded(x, direction, tangent):

@@ -139,8 +139,10 @@ def sign_of(xp, x):
 
 def ratio(xp, a, b):
     """``a / b`` for ``b >= 0``, and 0 where b is 0."""
-    positive = b > 0
-    return xp.where(positive, a / xp.where(positive, b, xp.ones_like(b)), 0.0)
+    zero = b <= 0
+    if not xp.any(zero):
+        return a / b
+    return xp.where(zero, 0.0, a / xp.where(zero, xp.ones_like(b), b))
 
 
 def where_nan(xp, x, instead):

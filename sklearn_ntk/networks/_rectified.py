@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 
+from sklearn_ntk._engine.forward_mode import value_of
 from sklearn_ntk.networks._activation import Homogeneous, angle_minus_sine
 from sklearn_ntk.networks._base import BOUNDS
 from sklearn_ntk.networks._closed_forms import ANY, folded_angle
 from sklearn_ntk.networks._pairs import small_gap
+
+OPPOSED = -0.9  # cosine below which the two parts of a ReLU's kernel cancel
 
 __all__ = ["ABReLU", "Abs", "LeakyReLU", "ReLU", "Sign"]
 
@@ -43,24 +46,40 @@ class _PiecewiseLinear(Homogeneous):
         return 0.5 * (a**2 + b**2)
 
     def profile(self, xp, cos, sin):
-        a, b = self._slopes
-        linear = 0.5 * (a + b) ** 2 / (a**2 + b**2)
-        even = 0.5 * (b - a) ** 2 / (a**2 + b**2)
-        sign, folded, angle = folded_angle(xp, cos, sin)
-        # E|u||v| = folded + rest at unit variance
-        gap = small_gap(folded, sin)
-        rest = (2.0 / math.pi) * (angle * gap - angle_minus_sine(xp, angle, sin))
-        h = (linear * cos + even * folded) + even * rest
-        slope = (linear + even * sign) - (2.0 / math.pi) * even * sign * angle
+        linear, even = self._shares
+        if value_of(even) == 0.0:
+            return cos, sin, xp.ones_like(cos)
+        gain = (2.0 / math.pi) * even
+        turned = xp.atan2(cos, sin) + linear / gain
+        h, slope = gain * (sin + cos * turned), gain * turned
+        opposed = cos < OPPOSED
+        if xp.any(opposed):
+            folded, rest = _rest(xp, cos, sin)
+            h = xp.where(opposed, (even - linear) * folded + even * rest, h)
 
         def sine():
-            near, far = gap, 1.0 + folded
-            positive = sign > 0
+            folded, rest = _rest(xp, cos, sin)
+            near, far = small_gap(folded, sin), 1.0 + folded
+            positive = value_of(cos) >= 0
             below = linear * xp.where(positive, near, far) + even * (near - rest)
             above = linear * xp.where(positive, far, near) + even * (far + rest)
             return xp.sqrt(xp.where(below > 0, below, 0.0) * above)
 
         return h, sine, slope
+
+    @property
+    def _shares(self):
+        """What the function's odd and its even part have of the gain."""
+        a, b = self._slopes
+        total = 2.0 * (a**2 + b**2)
+        return (a + b) ** 2 / total, (b - a) ** 2 / total
+
+
+def _rest(xp, cos, sin):
+    """The folded cosine, and ``E|u||v|`` at unit variance less it, to all digits."""
+    _, folded, angle = folded_angle(xp, cos, sin)
+    gap = small_gap(folded, sin)
+    return folded, (2.0 / math.pi) * (angle * gap - angle_minus_sine(xp, angle, sin))
 
 
 class ReLU(_PiecewiseLinear):

@@ -26,59 +26,78 @@ class VectorSeed:
         Of the hyperparameter.
     """
 
+    n_evaluated = 6  # arrays that `evaluated` returns
+
     def __init__(self, value, name):
         self.value = value
         self.directions = tuple((name, part) for part in ("x", "y", "angle", "unit"))
         self.inputs = None
         self.unit = None
 
-    def gradient(self, tangents, feature):
-        """Derivative of a block in the logarithm of one feature's length scale.
+    def evaluated(self, tangents):
+        """What the derivatives of a kernel follow from, pair by pair.
 
         Parameters
         ----------
         tangents : dict
             Of the kernel, along this seed's directions.
-        feature : int
 
         Returns
         -------
-        array of shape (n, m)
+        list of array
+            Slopes in the two scales, the angle and the unit; cosine and sine.
         """
-        along_x, along_y, angle, unit = self._tangents(tangents)
-        X, Y = self.inputs.unit_rows
-        x, y = _column(X, feature)[:, None], _column(Y, feature)[None, :]
-        total = angle * _angle_slope(*self._angle, x, y) - x**2 * along_x
-        return total - y**2 * along_y - self._unit_slope()[feature] * unit
+        pairs = self.inputs.resolve()
+        slopes = [tangents.get(direction, 0.0) for direction in self.directions]
+        return [*slopes, value_of(pairs.cos), value_of(pairs.sin)]
 
-    def contraction(self, tangents, weights):
+    @property
+    def unit_rows(self):
+        """The rows whose angles are differentiated, divided by their lengths."""
+        return self.inputs.unit_rows[0]
+
+    def gradients(self, evaluated, X, Y, *, paired=False):
+        """Derivatives in the logarithms of the features' length scales.
+
+        Parameters
+        ----------
+        evaluated : list of array
+        X, Y : array or CSR array
+            The unit rows of the pairs.
+        paired : bool, default=False
+            Whether rows are paired one to one.
+
+        Yields
+        ------
+        array
+            For one feature after the other.
+        """
+        along_x, along_y, angle, unit, cos, sin = evaluated
+        for feature, unit_slope in enumerate(self._unit_slope()):
+            x, y = _column(X, feature), _column(Y, feature)
+            if not paired:
+                x, y = x[:, None], y[None, :]
+            total = angle * _angle_slope(np, cos, sin, x, y) - x**2 * along_x
+            yield total - y**2 * along_y - unit_slope * unit
+
+    def contraction(self, evaluated, weights, X, Y):
         """Derivatives of ``sum(weights * block)`` in all features' length scales.
 
         Parameters
         ----------
-        tangents : dict
-            Of the kernel, along this seed's directions.
+        evaluated, X, Y
+            As for `gradients`.
         weights : array of shape (n, m)
 
         Returns
         -------
         array of shape (d,)
         """
-        along_x, along_y, angle, unit = self._tangents(tangents)
-        X, Y = self.inputs.unit_rows
-        zeros = np.zeros(weights.shape)
-        total = self._angle_contraction(X, Y, weights * angle + zeros)
-        total -= _square(X).T @ np.sum(weights * along_x + zeros, axis=1)
-        total -= _square(Y).T @ np.sum(weights * along_y + zeros, axis=0)
+        along_x, along_y, angle, unit, cos, sin = evaluated
+        total = _angle_contraction(X, Y, weights * angle, cos, sin)
+        total -= _square(X).T @ np.sum(weights * along_x, axis=1)
+        total -= _square(Y).T @ np.sum(weights * along_y, axis=0)
         return total - self._unit_slope() * np.sum(weights * unit)
-
-    def _tangents(self, tangents):
-        return (tangents.get(direction, 0.0) for direction in self.directions)
-
-    @property
-    def _angle(self):
-        pairs = self.inputs.resolve()
-        return self.inputs.xp, value_of(pairs.cos), value_of(pairs.sin)
 
     def _unit_slope(self):
         """What each feature has of the standard row's squared length."""
@@ -87,24 +106,24 @@ class VectorSeed:
         (row, _) = self.unit.unit_rows
         return row[0] ** 2
 
-    def _angle_contraction(self, X, Y, weights):
-        """``sum(weights * slope)`` by matrix products, but for pairs that are close."""
-        xp, cos, sin = self._angle
-        far = sin > CLOSE
-        weights_far = xp.where(far, weights / xp.where(far, sin, 1.0), 0.0)
-        diagonal = weights_far * cos
-        crossed = 2.0 * _cross(X, weights_far, Y)
-        total = crossed - _square(X).T @ np.sum(diagonal, axis=1)
-        total -= _square(Y).T @ np.sum(diagonal, axis=0)
-        close = (sin > 0) & ~far & (weights != 0)
-        rows, columns = xp.nonzero(close)
-        step = max(1, GATHERED // X.shape[1])
-        for start in range(0, len(rows), step):
-            i, j = rows[start : start + step], columns[start : start + step]
-            c, s = cos[i, j][:, None], sin[i, j][:, None]
-            slopes = _angle_slope(xp, c, s, _dense(X[i]), _dense(Y[j]))
-            total += weights[i, j] @ slopes
-        return total
+
+def _angle_contraction(X, Y, weights, cos, sin):
+    """``sum(weights * slope)`` by matrix products, but for pairs that are close."""
+    far = sin > CLOSE
+    weights_far = np.where(far, weights / np.where(far, sin, 1.0), 0.0)
+    diagonal = weights_far * cos
+    crossed = 2.0 * _cross(X, weights_far, Y)
+    total = crossed - _square(X).T @ np.sum(diagonal, axis=1)
+    total -= _square(Y).T @ np.sum(diagonal, axis=0)
+    close = (sin > 0) & ~far & (weights != 0)
+    rows, columns = np.nonzero(close)
+    step = max(1, GATHERED // X.shape[1])
+    for start in range(0, len(rows), step):
+        i, j = rows[start : start + step], columns[start : start + step]
+        c, s = cos[i, j][:, None], sin[i, j][:, None]
+        slopes = _angle_slope(np, c, s, _dense(X[i]), _dense(Y[j]))
+        total += weights[i, j] @ slopes
+    return total
 
 
 def _angle_slope(xp, cos, sin, x, y):

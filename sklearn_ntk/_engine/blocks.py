@@ -1,0 +1,66 @@
+"""How a matrix of pairs is cut into blocks, and blocks into a matrix."""
+
+import numpy as np
+
+__all__ = ["Matrix", "above_diagonal", "blocks"]
+
+
+def blocks(n_rows, n_columns, shape, *, symmetric):
+    """Blocks that cover a matrix, or the half above the diagonal of a symmetric one.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+    shape : tuple of int
+        Of a block, at most.
+    symmetric : bool
+
+    Yields
+    ------
+    rows, columns : slice
+        Where `symmetric`, columns begin at the diagonal or to its right.
+    """
+    height, width = shape
+    for top in range(0, n_rows, height):
+        rows = slice(top, min(top + height, n_rows))
+        first = top // width * width if symmetric else 0
+        for left in range(first, n_columns, width):
+            start = max(left, top) if symmetric else left
+            end = min(left + width, n_columns)
+            if start < end:
+                yield rows, slice(start, end)
+
+
+def above_diagonal(rows, columns):
+    """Marks the pairs of a block that are above the diagonal."""
+    i, j = (np.arange(part.start, part.stop) for part in (rows, columns))
+    return i[:, None] < j
+
+
+class Matrix:
+    """A result that is filled block by block.
+
+    Parameters
+    ----------
+    out : array of shape (n, m)
+    symmetric : bool
+        Whether a block is to be mirrored, too.
+    """
+
+    def __init__(self, out, *, symmetric):
+        self.out, self.symmetric = out, symmetric
+
+    def place(self, rows, columns, block):
+        """Write a block; of one on the diagonal, what is above it counts."""
+        if not self.symmetric:
+            self.out[rows, columns] = block
+            return
+        height = min(rows.stop, columns.stop) - rows.start
+        if columns.start == rows.start:
+            square = np.triu(block[:height, :height])
+            mirrored = square + np.triu(square, 1).T
+            self.out[rows, rows.start : rows.start + height] = mirrored
+            columns = slice(rows.start + height, columns.stop)
+            block = block[:, height:]
+        self.out[rows, columns] = block
+        self.out[columns, rows] = block.T

@@ -1,0 +1,216 @@
+"""A function of pairs of rows, evaluated on blocks of them by whatever is fastest."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ntk._engine.blocks import above_diagonal, blocks
+from sklearn_ntk._engine.forward_mode import DualNamespace
+from sklearn_ntk._engine.generic import traced
+from sklearn_ntk._engine.numpy_program import NumpyProgram
+from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
+from sklearn_ntk.networks._inputs import Inputs
+
+__all__ = ["Evaluation"]
+
+TILE = 256  # rows and columns of a block of exact pairs: arrays stay in cache
+PRODUCT = (256, 1024)  # of a block of cosines, computed by one matrix product
+MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
+PAIRS = 2**13  # exact pairs at once
+
+
+class Evaluation:
+    """Numbers of each pair of rows, which a network gives.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes `Inputs` and returns a list of arrays.
+    X : array or CSR array of shape (n, d)
+    Y : array or CSR array of shape (m, d) or None
+        None: X against itself.
+    ntk : bool
+        Whether the neural tangent kernel is wanted.
+    dual : bool, default=False
+        Whether there is something to be differentiated.
+    """
+
+    def __init__(self, evaluate, X, Y, *, ntk, dual=False):
+        self.evaluate, self.X, self.Y = evaluate, X, Y
+        self.ntk, self.dual = ntk, dual
+        self.symmetric = Y is None
+        self.xp = DualNamespace(np) if dual else np
+
+    def run(self, place, *, n_jobs=None, dtype=np.float64):
+        """Evaluate all blocks, and say whether any value is infinite.
+
+        Parameters
+        ----------
+        place : callable
+            ``place(rows, columns, values)`` is called with slices and a list of
+            arrays, for each block, from several threads. Where Y is None blocks cover
+            the half above the diagonal and values on the diagonal are not to be used.
+        n_jobs : int or None
+        dtype : dtype
+            Of the computation for pairs of rows that are not close.
+        """
+        Y = self.X if self.symmetric else self.Y
+        program = traced(self.evaluate, self.X, Y, ntk=self.ntk, dual=self.dual)
+        if program is None:
+            worker, shape = _Exact(self), (TILE, TILE)
+        else:
+            worker, shape = _Traced(self, program, dtype), PRODUCT
+        tasks = blocks(self.X.shape[0], Y.shape[0], shape, symmetric=self.symmetric)
+        results = _for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
+        return any(results)
+
+    def diagonal(self):
+        """The values of each row of X with itself."""
+        same = np.ones(self.X.shape[0], dtype=bool)
+        return self._values(Inputs(self.xp, self.X, same=same, ntk=self.ntk), len(same))
+
+    def block(self, rows, columns):
+        """The values of a block of pairs, to full accuracy."""
+        Y = self.X if self.symmetric else self.Y
+        same = None
+        if self.symmetric and columns.start < rows.stop:
+            i, j = (np.arange(part.start, part.stop) for part in (rows, columns))
+            same = i[:, None] == j
+        inputs = Inputs(self.xp, self.X[rows], Y[columns], same=same, ntk=self.ntk)
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        return self._values(inputs, shape)
+
+    def pairs(self, i, j):
+        """The values of the rows i of X with the rows j of Y, to full accuracy."""
+        Y = self.X if self.symmetric else self.Y
+        parts = [
+            self._values(
+                Inputs(self.xp, self.X[a], Y[b], paired=True, ntk=self.ntk), len(a)
+            )
+            for a, b in (
+                (i[start : start + PAIRS], j[start : start + PAIRS])
+                for start in range(0, len(i), PAIRS)
+            )
+        ]
+        return [np.concatenate(values) for values in zip(*parts, strict=True)]
+
+    def _values(self, inputs, shape):
+        with np.errstate(all="ignore"):
+            return [np.broadcast_to(v, shape) for v in self.evaluate(inputs)]
+
+
+class _Exact:
+    """Blocks by the formulas themselves."""
+
+    def __init__(self, evaluation):
+        self.evaluation = evaluation
+
+    def run(self, rows, columns, place):
+        values = self.evaluation.block(rows, columns)
+        place(rows, columns, values)
+        return bool(np.any(np.isinf(values[0])))
+
+
+class _Traced:
+    """Blocks by a program, and pairs that it is not right for by the formulas."""
+
+    def __init__(self, evaluation, program, dtype):
+        self.evaluation = evaluation
+        self.runner = NumpyProgram(program, dtype)
+        self.dtype = dtype
+        self.factors = [tuple(_cast(u, dtype) for u in pair) for pair in program.inputs]
+        self.scratch = threading.local()
+
+    def run(self, rows, columns, place):
+        products = [_product(u[rows], v[columns]) for u, v in self.factors]
+        height, width = self.runner.shape
+        overflow = False
+        for top in range(rows.start, rows.stop, height):
+            strip = slice(top, min(top + height, rows.stop))
+            start = columns.start
+            if self.evaluation.symmetric:
+                start = max(start, top)
+            for left in range(start, columns.stop, width):
+                part = slice(left, min(left + width, columns.stop))
+                cosines = [_part(p, rows, columns, strip, part) for p in products]
+                values, infinite = self._block(strip, part, cosines)
+                place(strip, part, values)
+                overflow |= infinite
+        return overflow
+
+    def _block(self, rows, columns, cosines):
+        if not hasattr(self.scratch, "buffers"):
+            self.scratch.buffers = self.runner.scratch()
+        buffers = self.scratch.buffers
+        values, guarded = self.runner.run(cosines, rows, columns, buffers)
+        return self._mended(rows, columns, values, guarded)
+
+    def _mended(self, rows, columns, values, guarded):
+        """The values, in which pairs that are not generic are computed anew.
+
+        And whether there is an infinite one among them.
+        """
+        for value in values:
+            if not np.isfinite(np.sum(value)):
+                wrong = ~np.isfinite(value)
+                guarded = wrong if guarded is None else guarded | wrong
+        if guarded is None:
+            return values, False
+        if self.evaluation.symmetric and columns.start < rows.stop:
+            above = above_diagonal(rows, columns)
+            guarded &= above
+            for value in values:
+                value[~above] = 0.0
+        i, j = np.nonzero(guarded)
+        if len(i) == 0:
+            return values, False
+        if len(i) > MANY * guarded.size:
+            values = exact = self.evaluation.block(rows, columns)
+        else:
+            exact = self.evaluation.pairs(i + rows.start, j + columns.start)
+            for value, new in zip(values, exact, strict=True):
+                value[i, j] = new
+        return values, bool(np.any(np.isinf(exact[0])))
+
+
+def _cast(factor, dtype):
+    return factor.astype(dtype, copy=False)
+
+
+def _product(u, v):
+    product = u @ v.T
+    return product.toarray() if sparse.issparse(product) else product
+
+
+def _part(block, rows, columns, strip, part):
+    return block[
+        strip.start - rows.start : strip.stop - rows.start,
+        part.start - columns.start : part.stop - columns.start,
+    ]
+
+
+def _for_each(compute, tasks, n_jobs):
+    """Results of `compute`, in as many threads as there are to be."""
+    _keep_freed_memory()
+    workers = min(n_threads(n_jobs), len(tasks))
+
+    def quiet(task):
+        with np.errstate(all="ignore"):
+            return compute(task)
+
+    if workers == 1:
+        return [quiet(task) for task in tasks]
+    with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(quiet, tasks))
+
+
+def _keep_freed_memory():
+    """Have the C library keep a tile's freed arrays for the next ones.
+
+    glibc gives memory back to the system above a threshold, which starts at 128 kB
+    and which freeing a larger block raises to that block's size. Without this, the
+    page faults of every temporary array take two thirds of the time.
+    """
+    np.empty(2**25 - 2**16, dtype=np.uint8)

@@ -1,0 +1,151 @@
+"""What is to be computed of each pair, as a straight line of operations."""
+
+from dataclasses import dataclass
+
+from sklearn_ntk._engine.tracing import Row
+
+__all__ = ["Program", "Segment"]
+
+LENGTH = 12  # operations below which layers are joined in a segment
+
+
+class Program:
+    """The operations that a trace has recorded and its outputs depend on.
+
+    Parameters
+    ----------
+    trace : Trace
+    outputs : list of Pair, Row or float
+
+    Attributes
+    ----------
+    nodes : list of Node
+    order : list of int
+        The nodes that are needed, in an order in which they can be computed.
+    outputs : list of int
+    guards : list of int
+        Masks of pairs that the program is not right for.
+    inputs : list
+        What `Trace.cosine` was given, in the order of its inputs.
+    """
+
+    def __init__(self, trace, outputs):
+        self.outputs = [trace.output(value) for value in outputs]
+        self.nodes, self.inputs = trace.nodes, trace.inputs
+        self.order, kept = self._reachable(self.outputs), set()
+        self.guards = list(dict.fromkeys(trace.guards))
+        self.order = self._reachable([*self.outputs, *self.guards])
+        kept = set(self.order)
+        self.boundaries = [
+            start for start in trace.boundaries if kept.intersection(range(start))
+        ]
+
+    def _reachable(self, ends):
+        needed, waiting = set(), list(ends)
+        while waiting:
+            node = waiting.pop()
+            if node not in needed:
+                needed.add(node)
+                waiting += operands(self.nodes[node])
+        return sorted(needed)
+
+    def last_uses(self):
+        """The last node that needs each node; outputs are needed to the end."""
+        last = {}
+        for index in self.order:
+            for operand in operands(self.nodes[index]):
+                last[operand] = index
+        return last | dict.fromkeys(self.outputs, len(self.nodes))
+
+    def segments(self):
+        """The program in pieces that end where a layer does.
+
+        Returns
+        -------
+        list of Segment
+            The same layer gives the same code, so that a network of many layers has
+            few different ones.
+        """
+        pieces, piece = [], []
+        ends = set(self.boundaries)
+        for index in self.order:
+            crossed = piece and any(piece[-1] < end <= index for end in ends)
+            if crossed and len(piece) >= LENGTH:
+                pieces.append(piece)
+                piece = []
+            piece.append(index)
+        pieces.append(piece)
+        last, guards = self.last_uses(), set(self.guards)
+        return [Segment.of(self.nodes, piece, last, guards) for piece in pieces]
+
+
+def operands(node):
+    """The nodes that a node is computed from."""
+    if node.op == "cosine":
+        return []
+    return [a for a in node.args if type(a) is int]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a program, with names of its own.
+
+    Attributes
+    ----------
+    code : tuple
+        For each operation its name and the names of its arguments: ``v3`` the third
+        value (inputs come first), ``x0`` and ``y0`` rows, ``s0`` a number.
+    inputs, outputs : tuple of int
+        Nodes of the program. Outputs are computed here and needed later.
+    results : tuple of str
+        Names of the outputs.
+    guards : tuple of str
+        Names of masks.
+    rows_x, rows_y : tuple of Row
+    numbers : tuple of float
+    """
+
+    code: tuple
+    inputs: tuple
+    outputs: tuple
+    results: tuple
+    guards: tuple
+    rows_x: tuple
+    rows_y: tuple
+    numbers: tuple
+
+    @classmethod
+    def of(cls, nodes, piece, last, guards):
+        """The segment of the nodes in `piece`."""
+        inside = [i for i in piece if nodes[i].op != "cosine"]
+        own = set(inside)
+        needed = (o for i in inside for o in operands(nodes[i]) if o not in own)
+        inputs = tuple(dict.fromkeys(needed))
+        outputs = tuple(i for i in inside if last.get(i, -1) > piece[-1])
+        names = {node: f"v{k}" for k, node in enumerate((*inputs, *inside))}
+        tables = {"x": {}, "y": {}, "s": {}}
+
+        def name(a):
+            if type(a) is int:
+                return names[a]
+            kind = "xy"[a.axis] if isinstance(a, Row) else "s"
+            key = id(a) if isinstance(a, Row) else float(a)
+            table = tables[kind]
+            return f"{kind}{list(table).index(key)}" if key in table else new(table, a)
+
+        def new(table, a):
+            kind = next(k for k, t in tables.items() if t is table)
+            table[id(a) if isinstance(a, Row) else float(a)] = a
+            return f"{kind}{len(table) - 1}"
+
+        code = tuple((nodes[i].op, *map(name, nodes[i].args)) for i in inside)
+        return cls(
+            code,
+            inputs,
+            outputs,
+            tuple(names[i] for i in outputs),
+            tuple(names[i] for i in inside if i in guards),
+            tuple(tables["x"].values()),
+            tuple(tables["y"].values()),
+            tuple(tables["s"].values()),
+        )
