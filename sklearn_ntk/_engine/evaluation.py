@@ -1,5 +1,6 @@
 """A function of pairs of rows, evaluated on blocks of them by whatever is fastest."""
 
+import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ from scipy import sparse
 from sklearn_ntk._engine.blocks import above_diagonal, blocks
 from sklearn_ntk._engine.forward_mode import DualNamespace
 from sklearn_ntk._engine.generic import traced
+from sklearn_ntk._engine.numba_program import NumbaProgram
 from sklearn_ntk._engine.numpy_program import NumpyProgram
 from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
 from sklearn_ntk.networks._inputs import Inputs
@@ -18,6 +20,7 @@ __all__ = ["Evaluation"]
 TILE = 256  # rows and columns of a block of exact pairs: arrays stay in cache
 PRODUCT = (256, 1024)  # of a block of cosines, computed by one matrix product
 MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
+FEW = 2**18  # pairs that NumPy is done with before compiled code is loaded
 PAIRS = 2**13  # exact pairs at once
 
 
@@ -56,15 +59,20 @@ class Evaluation:
         dtype : dtype
             Of the computation for pairs of rows that are not close.
         """
-        Y = self.X if self.symmetric else self.Y
-        program = traced(self.evaluate, self.X, Y, ntk=self.ntk, dual=self.dual)
+        X, Y = self.X, self.columns
+        program = traced(self.evaluate, X, Y, ntk=self.ntk, dual=self.dual)
         if program is None:
             worker, shape = _Exact(self), (TILE, TILE)
         else:
             worker, shape = _Traced(self, program, dtype), PRODUCT
-        tasks = blocks(self.X.shape[0], Y.shape[0], shape, symmetric=self.symmetric)
+        tasks = blocks(X.shape[0], Y.shape[0], shape, symmetric=self.symmetric)
         results = _for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
         return any(results)
+
+    @property
+    def columns(self):
+        """The rows that the matrix has a column for."""
+        return self.X if self.symmetric else self.Y
 
     def diagonal(self):
         """The values of each row of X with itself."""
@@ -73,8 +81,7 @@ class Evaluation:
 
     def block(self, rows, columns):
         """The values of a block of pairs, to full accuracy."""
-        Y = self.X if self.symmetric else self.Y
-        same = None
+        Y, same = self.columns, None
         if self.symmetric and columns.start < rows.stop:
             i, j = (np.arange(part.start, part.stop) for part in (rows, columns))
             same = i[:, None] == j
@@ -84,7 +91,7 @@ class Evaluation:
 
     def pairs(self, i, j):
         """The values of the rows i of X with the rows j of Y, to full accuracy."""
-        Y = self.X if self.symmetric else self.Y
+        Y = self.columns
         parts = [
             self._values(
                 Inputs(self.xp, self.X[a], Y[b], paired=True, ntk=self.ntk), len(a)
@@ -118,8 +125,8 @@ class _Traced:
 
     def __init__(self, evaluation, program, dtype):
         self.evaluation = evaluation
-        self.runner = NumpyProgram(program, dtype)
-        self.dtype = dtype
+        n_pairs = evaluation.X.shape[0] * evaluation.columns.shape[0]
+        self.runner = runner(program, dtype, n_pairs)
         self.factors = [tuple(_cast(u, dtype) for u in pair) for pair in program.inputs]
         self.scratch = threading.local()
 
@@ -134,17 +141,17 @@ class _Traced:
                 start = max(start, top)
             for left in range(start, columns.stop, width):
                 part = slice(left, min(left + width, columns.stop))
-                cosines = [_part(p, rows, columns, strip, part) for p in products]
-                values, infinite = self._block(strip, part, cosines)
+                corner = top - rows.start, left - columns.start
+                values, infinite = self._block(strip, part, products, corner)
                 place(strip, part, values)
                 overflow |= infinite
         return overflow
 
-    def _block(self, rows, columns, cosines):
+    def _block(self, rows, columns, cosines, corner):
         if not hasattr(self.scratch, "buffers"):
             self.scratch.buffers = self.runner.scratch()
         buffers = self.scratch.buffers
-        values, guarded = self.runner.run(cosines, rows, columns, buffers)
+        values, guarded = self.runner.run(cosines, corner, rows, columns, buffers)
         return self._mended(rows, columns, values, guarded)
 
     def _mended(self, rows, columns, values, guarded):
@@ -175,6 +182,13 @@ class _Traced:
         return values, bool(np.any(np.isinf(exact[0])))
 
 
+def runner(program, dtype, n_pairs):
+    """What runs a program: compiled code if there is numba and enough to do."""
+    if n_pairs >= FEW and importlib.util.find_spec("numba"):
+        return NumbaProgram(program, dtype)
+    return NumpyProgram(program, dtype)
+
+
 def _cast(factor, dtype):
     return factor.astype(dtype, copy=False)
 
@@ -182,13 +196,6 @@ def _cast(factor, dtype):
 def _product(u, v):
     product = u @ v.T
     return product.toarray() if sparse.issparse(product) else product
-
-
-def _part(block, rows, columns, strip, part):
-    return block[
-        strip.start - rows.start : strip.stop - rows.start,
-        part.start - columns.start : part.stop - columns.start,
-    ]
 
 
 def _for_each(compute, tasks, n_jobs):
@@ -200,10 +207,11 @@ def _for_each(compute, tasks, n_jobs):
         with np.errstate(all="ignore"):
             return compute(task)
 
-    if workers == 1:
-        return [quiet(task) for task in tasks]
-    with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(quiet, tasks))
+    with single_threaded_blas():
+        if workers == 1:
+            return [quiet(task) for task in tasks]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(quiet, tasks))
 
 
 def _keep_freed_memory():

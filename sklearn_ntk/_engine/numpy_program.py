@@ -3,9 +3,12 @@
 import numpy as np
 
 from sklearn_ntk._engine.program import operands
-from sklearn_ntk._engine.tracing import NUMPY, Row
+from sklearn_ntk._engine.tracing import NUMPY, Node, Row
 
 __all__ = ["NumpyProgram"]
+
+FUNCTIONS = {**NUMPY, "asin": np.arcsin}
+SMALL = 16  # with a larger buffer NumPy copies rows that are broadcast into it
 
 
 class NumpyProgram:
@@ -34,13 +37,15 @@ class NumpyProgram:
         floats = np.empty((self.n_floats, *self.shape), self.dtype)
         return floats, np.empty((self.n_masks + 1, *self.shape), bool)
 
-    def run(self, cosines, rows, columns, scratch):
+    def run(self, cosines, corner, rows, columns, scratch):
         """The outputs for a block, and the mask of pairs they are not right for.
 
         Parameters
         ----------
         cosines : list of array
-            Of the block, one for each input of the program; they are overwritten.
+            One for each input of the program.
+        corner : tuple of int
+            Where in these the block begins.
         rows, columns : slice
         scratch : tuple of array
 
@@ -50,6 +55,7 @@ class NumpyProgram:
         guarded : array of bool or None
         """
         shape = rows.stop - rows.start, columns.stop - columns.start
+        inside = tuple(slice(a, a + n) for a, n in zip(corner, shape, strict=True))
         floats, masks = (_cut(a, shape) for a in scratch)
         values, guarded = {}, None
 
@@ -61,15 +67,17 @@ class NumpyProgram:
             row = self.rows[id(a)]
             return row[rows, None] if a.axis == 0 else row[columns]
 
+        size = np.setbufsize(SMALL)
         for index, node, place, is_guard in self.steps:
             if node.op == "cosine":
-                values[index] = cosines[node.args[0]]
+                values[index] = cosines[node.args[0]][inside]
                 continue
             out = masks[place] if node.is_mask else floats[place]
             _apply(node.op, [operand(a) for a in node.args], out)
             values[index] = out
             if is_guard and out.any():
                 guarded = out.copy() if guarded is None else guarded | out
+        np.setbufsize(size)
         return [values[index] for index in self.program.outputs], guarded
 
 
@@ -85,7 +93,19 @@ def _apply(op, args, out):
         np.copyto(out, b)
         np.copyto(out, a, where=condition)
     else:
-        NUMPY[op](*args, out=out)
+        FUNCTIONS[op](*args, out=out)
+
+
+def _faster(nodes, node):
+    """The angle of (sqrt((1 - y) * (1 + y)), y) as the arcsine of y, else the node."""
+    if node.op == "atan2":
+        y, x = node.args
+        squared = nodes[x].args[0] if type(x) is int and nodes[x].op == "sqrt" else None
+        if squared is not None and nodes[squared].op == "mul":
+            factors = [nodes[i] for i in nodes[squared].args if type(i) is int]
+            if factors == [Node("sub", (1.0, y)), Node("add", (1.0, y))]:
+                return Node("asin", (y,))
+    return node
 
 
 def _allocated(program):
@@ -94,7 +114,7 @@ def _allocated(program):
     free, count, place = {False: [], True: []}, {False: 0, True: 0}, {}
     steps = []
     for index in program.order:
-        node = program.nodes[index]
+        node = _faster(program.nodes, program.nodes[index])
         if node.op == "cosine":
             steps.append((index, node, None, False))
             continue

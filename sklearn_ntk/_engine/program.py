@@ -66,17 +66,21 @@ class Program:
             The same layer gives the same code, so that a network of many layers has
             few different ones.
         """
+        last, guards = self.last_uses(), set(self.guards)
         pieces, piece = [], []
-        ends = set(self.boundaries)
         for index in self.order:
-            crossed = piece and any(piece[-1] < end <= index for end in ends)
-            if crossed and len(piece) >= LENGTH:
+            at_end = piece and any(piece[-1] < end <= index for end in self.boundaries)
+            if at_end and len(piece) >= LENGTH and not self._mask_crosses(index, last):
                 pieces.append(piece)
                 piece = []
             piece.append(index)
         pieces.append(piece)
-        last, guards = self.last_uses(), set(self.guards)
         return [Segment.of(self.nodes, piece, last, guards) for piece in pieces]
+
+    def _mask_crosses(self, cut, last):
+        """Whether a mask computed before a node is needed from there on."""
+        before = (i for i in self.order if i < cut and self.nodes[i].is_mask)
+        return any(last.get(i, -1) >= cut for i in before)
 
 
 def operands(node):
@@ -123,20 +127,16 @@ class Segment:
         inputs = tuple(dict.fromkeys(needed))
         outputs = tuple(i for i in inside if last.get(i, -1) > piece[-1])
         names = {node: f"v{k}" for k, node in enumerate((*inputs, *inside))}
-        tables = {"x": {}, "y": {}, "s": {}}
+        rows, numbers = ({}, {}), []
 
         def name(a):
             if type(a) is int:
                 return names[a]
-            kind = "xy"[a.axis] if isinstance(a, Row) else "s"
-            key = id(a) if isinstance(a, Row) else float(a)
-            table = tables[kind]
-            return f"{kind}{list(table).index(key)}" if key in table else new(table, a)
-
-        def new(table, a):
-            kind = next(k for k, t in tables.items() if t is table)
-            table[id(a) if isinstance(a, Row) else float(a)] = a
-            return f"{kind}{len(table) - 1}"
+            if isinstance(a, Row):
+                rows[a.axis].setdefault(id(a), a)
+                return f"{'xy'[a.axis]}{list(rows[a.axis]).index(id(a))}"
+            numbers.append(a)  # equal numbers apart, for they may differ elsewhere
+            return f"s{len(numbers) - 1}"
 
         code = tuple((nodes[i].op, *map(name, nodes[i].args)) for i in inside)
         return cls(
@@ -145,7 +145,7 @@ class Segment:
             outputs,
             tuple(names[i] for i in outputs),
             tuple(names[i] for i in inside if i in guards),
-            tuple(tables["x"].values()),
-            tuple(tables["y"].values()),
-            tuple(tables["s"].values()),
+            tuple(rows[0].values()),
+            tuple(rows[1].values()),
+            tuple(numbers),
         )

@@ -315,7 +315,9 @@ class Trace:
     def output(self, a):
         """The index of the node that holds the values of `a`."""
         node = self._node_of(_plain(a))
-        return node if isinstance(node, int) else self._record("copy", (node,))
+        if type(node) is int and self.nodes[node].op != "cosine":
+            return node
+        return self._record("copy", (node,))
 
     # The functions that formulas call.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
 
 CLOSE = 1e-4  # of the squared sine: below, the cosine loses more than two digits
 
@@ -124,12 +124,18 @@ def _sine_of(xp, cos, same):
 
     Pairs of a row with itself do not count: their sine is 0.
     """
-    squared = (1.0 - cos) * (1.0 + cos)
+    c = value_of(cos)
+    squared = (1.0 - c) * (1.0 + c)
     close = squared <= CLOSE
     if same is not None:
         squared = xp.where(close & same, 0.0, squared)
         close = close & ~same
-    return None if xp.any(close) else xp.sqrt(squared)
+    if xp.any(close):
+        return None
+    sine = value_of(xp.sqrt(squared))
+    if not isinstance(cos, Dual):
+        return sine
+    return chain(sine, (cos, -ratio(xp, c, sine)))
 
 
 def sign_of(xp, x):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
 from sklearn_ntk.networks._activation import Homogeneous, angle_minus_sine
 from sklearn_ntk.networks._base import BOUNDS
 from sklearn_ntk.networks._closed_forms import ANY, folded_angle
@@ -51,7 +51,12 @@ class _PiecewiseLinear(Homogeneous):
             return cos, sin, xp.ones_like(cos)
         gain = (2.0 / math.pi) * even
         turned = xp.atan2(cos, sin) + linear / gain
-        h, slope = gain * (sin + cos * turned), gain * turned
+        slope = gain * turned
+        if isinstance(gain, Dual):
+            h = gain * (sin + cos * turned)
+        else:  # the same, and its derivative is known
+            h = gain * (value_of(sin) + value_of(cos) * value_of(turned))
+            h = chain(h, (cos, value_of(slope)))
         opposed = cos < OPPOSED
         if xp.any(opposed):
             folded, rest = _rest(xp, cos, sin)
