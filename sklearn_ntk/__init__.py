@@ -3,6 +3,7 @@
 from sklearn_ntk import networks
 from sklearn_ntk.classification import NNGPClassifier, NTKClassifier
 from sklearn_ntk.kernels import NNGP, NTK
+from sklearn_ntk.large_gram import compute_gram
 from sklearn_ntk.regression import NNGPRegressor, NTKRegressor
 
 __version__ = "0.1.0"
@@ -14,5 +15,6 @@ __all__ = [
     "NNGPRegressor",
     "NTKClassifier",
     "NTKRegressor",
+    "compute_gram",
     "networks",
 ]

@@ -1,0 +1,86 @@
+"""Which blocks make a Gram matrix, and one of them."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+__all__ = ["BlockPlan", "block", "block_size"]
+
+MAX_SIZE = 1536  # 19 MB in float64: much work for one transfer, little memory
+BLOCKS_HELD = 4  # at a time: a sum of kernels, its terms, the copy that is written
+
+
+def block_size():
+    """Rows and columns of a block; fewer where `working_memory` is small."""
+    entries = get_config()["working_memory"] * 2**20 / (8 * BLOCKS_HELD)
+    return max(1, min(MAX_SIZE, math.isqrt(int(entries))))
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """The blocks of a matrix; where it is symmetric, those from the diagonal up.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    symmetric : bool
+    size : int
+        Rows and columns of a block, but for the last ones.
+    """
+
+    shape: tuple
+    symmetric: bool
+    size: int
+
+    @property
+    def rows(self):
+        """The slices of the rows."""
+        return list(gen_batches(self.shape[0], self.size))
+
+    @property
+    def columns(self):
+        """The slices of the columns."""
+        return list(gen_batches(self.shape[1], self.size))
+
+    def indices(self):
+        """Pairs of a row's and a column's number, one for each block."""
+        columns = range(len(self.columns))
+        return [
+            (i, j)
+            for i in range(len(self.rows))
+            for j in (columns[i:] if self.symmetric else columns)
+        ]
+
+    def on_diagonal(self, index):
+        """Whether the block is that of rows with themselves."""
+        return self.symmetric and index[0] == index[1]
+
+    def n_entries(self, index):
+        """How many entries of the matrix the block settles."""
+        i, j = index
+        height, width = (
+            min(self.size, length - k * self.size)
+            for k, length in zip((i, j), self.shape, strict=True)
+        )
+        mirrored = self.symmetric and i != j
+        return height * width * (2 if mirrored else 1)
+
+    def place(self, output, index, values):
+        """Write a block and, where there is one, its mirror image."""
+        (i, j), size = index, self.size
+        rows, columns = (slice(k * size, k * size + size) for k in (i, j))
+        output.write(rows, columns, values)
+        if self.symmetric and i != j:
+            output.write(columns, rows, values.T)
+
+
+def block(kernel, X, Y, dtype):
+    """A block of the kernel's matrix; Y None is X, and symmetric to the bit."""
+    values = np.asarray(kernel(X) if Y is None else kernel(X, Y), dtype=dtype)
+    if Y is None:
+        below = np.tri(len(values), k=-1, dtype=bool)
+        return np.where(below, values.T, values)
+    return values
