@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 from sklearn_ntk._default_network import DefaultNetwork
 from sklearn_ntk._engine import gram as engine
 from sklearn_ntk._engine.derivatives import free_hyperparameters
+from sklearn_ntk._profile import profile_of
 from sklearn_ntk._sklearn_private import InvalidParameterError
 from sklearn_ntk.networks import MLP, Layer
 
@@ -154,6 +155,56 @@ class _NetworkKernel(DefaultNetwork, Kernel):
             return engine.path(network, _checked(X), kind=self._kind)
         X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
         return engine.path(network, X, Y, kind=self._kind)
+
+    def profile(self, rms=1.0, n_features=None):
+        r"""The kernel for rows of one length, as a function of their cosine.
+
+        A network treats all directions alike, so that its kernel is determined by
+        two lengths and an angle,
+
+        .. math:: K(x, x') = \kappa(\cos\vartheta) \quad \text{where }
+            |x| = |x'| = \sqrt d \, \mathrm{rms}.
+
+        Where the network is homogeneous, as with ReLU and without biases, that is all
+        there is to know:
+        :math:`K(x, x') = |x| |x'| / (d \, \mathrm{rms}^2) \, \kappa(\cos\vartheta)`.
+
+        Parameters
+        ----------
+        rms : float, default=1.0
+            Root mean square of the entries of a row: 1 for standardised rows.
+        n_features : int or None, default=None
+            Length d of a row. Only networks whose first layer has
+            ``parametrization="standard"`` need it.
+
+        Returns
+        -------
+        Profile
+            A function of the cosine, of pairs of different rows: `Dropout` has its
+            masks independent.
+
+        Raises
+        ------
+        ValueError
+            If features have length scales of their own, or `n_features` is needed.
+
+        References
+        ----------
+        .. [1] Cho, Saul (2009). Kernel methods for deep learning.
+        .. [2] Bietti, Bach (2021). Deep equals shallow for ReLU networks in kernel
+           regimes.
+
+        Examples
+        --------
+        >>> from sklearn_ntk import NTK
+        >>> from sklearn_ntk.networks import MLP
+        >>> profile = NTK(MLP(depth=3)).profile()
+        >>> profile([1.0, 0.5, 0.0, -0.5]).round(3)
+        array([1.   , 0.665, 0.535, 0.453])
+        >>> NTK(MLP(depth=3))([[1.0, 1.0]], [[1.0, -1.0]]).round(3)
+        array([[0.535]])
+        """
+        return profile_of(self._network(), self._kind, rms, n_features)
 
     def gradient_dot(self, X, W):
         """The gradient of ``sum(W * kernel(X))`` in theta.

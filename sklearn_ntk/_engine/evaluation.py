@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import sparse
 
+from sklearn_ntk._engine import profiles
 from sklearn_ntk._engine.blocks import above_diagonal, blocks
 from sklearn_ntk._engine.forward_mode import DualNamespace
 from sklearn_ntk._engine.generic import traced
@@ -38,11 +39,14 @@ class Evaluation:
         Whether the neural tangent kernel is wanted.
     dual : bool, default=False
         Whether there is something to be differentiated.
+    homogeneous : bool, default=False
+        Whether values are proportional to the lengths of both rows.
     """
 
-    def __init__(self, evaluate, X, Y, *, ntk, dual=False):
+    def __init__(self, evaluate, X, Y, *, ntk, dual=False, homogeneous=False):
         self.evaluate, self.X, self.Y = evaluate, X, Y
-        self.ntk, self.dual = ntk, dual
+        self.ntk, self.dual, self.homogeneous = ntk, dual, homogeneous
+        self.shortcut = None
         self.symmetric = Y is None
         self.xp = DualNamespace(np) if dual else np
 
@@ -60,7 +64,11 @@ class Evaluation:
             Of the computation for pairs of rows that are not close.
         """
         X, Y = self.X, self.columns
-        program = traced(self.evaluate, X, Y, ntk=self.ntk, dual=self.dual)
+        shorter = profiles.shortened(self, dtype)
+        program, self.shortcut = shorter or (
+            traced(self.evaluate, X, Y, ntk=self.ntk, dual=self.dual),
+            None,
+        )
         if program is None:
             worker, shape = _Exact(self), (TILE, TILE)
         else:
@@ -104,8 +112,9 @@ class Evaluation:
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
     def _values(self, inputs, shape):
+        evaluate = self.evaluate if self.shortcut is None else self.shortcut.evaluate
         with np.errstate(all="ignore"):
-            return [np.broadcast_to(v, shape) for v in self.evaluate(inputs)]
+            return [np.broadcast_to(v, shape) for v in evaluate(inputs)]
 
 
 class _Exact:

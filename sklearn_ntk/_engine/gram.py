@@ -40,7 +40,9 @@ def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None, dtype=np.float64):
         pairs = network.propagate(inputs).resolve()
         return [getattr(pairs, kind) for kind in kinds]
 
-    evaluation = Evaluation(evaluate, X, Y, ntk="ntk" in kinds)
+    evaluation = Evaluation(
+        evaluate, X, Y, ntk="ntk" in kinds, homogeneous=network.is_homogeneous
+    )
     outputs = tuple(np.empty(_shape(X, Y), dtype) for _ in kinds)
     _fill(evaluation, outputs, n_jobs=n_jobs)
     return outputs

@@ -170,6 +170,11 @@ class Homogeneous(Activation):
             The derivative of h in the cosine.
         """
 
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return self.degree == 1
+
     def transform(self, xp, std_x, std_y, cos, sin):
         h, sine, slope = self.profile(xp, cos, sin)
         out_x = self._std(xp, std_x)

@@ -224,6 +224,11 @@ class MLP(Layer):
         layers.append(activation)
         return [*layers, Dropout(self.dropout)] if self.dropout else layers
 
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return self.sequential().is_homogeneous
+
     def build(self, standard_row):
         return self.sequential().build(standard_row)
 

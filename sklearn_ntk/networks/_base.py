@@ -44,6 +44,11 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
         Pairs
         """
 
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return False
+
     def build(self, standard_row):
         """This layer, with all that does not depend on the data worked out.
 

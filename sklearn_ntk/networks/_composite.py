@@ -66,6 +66,11 @@ class Composite(Layer):
         options = self._options().items()
         return {**found, **{k: v for k, v in options if isinstance(v, Layer)}}
 
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return all(child.is_homogeneous for child in self.children().values())
+
     def validate(self):
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -295,6 +300,11 @@ class Product(_Parallel):
 
     def __init__(self, *branches):
         super().__init__(*branches)
+
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return False
 
     def propagate(self, pairs):
         branches = self._branches(pairs)

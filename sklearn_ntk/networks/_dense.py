@@ -47,6 +47,11 @@ class InputScale(Layer):
         super().validate()
         self._require_positive("length_scale")
 
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return np.ndim(self.length_scale) == 0
+
     def propagate(self, pairs):
         if not hasattr(pairs, "rescaled"):
             raise ValueError(
@@ -135,6 +140,11 @@ class Dense(Layer):
         self.width = width
         self.trainable = trainable
         self.bias_init = bias_init
+
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return value_of(self.bias_variance) == 0
 
     def propagate(self, pairs):
         p = pairs.resolve()

@@ -19,6 +19,11 @@ class Identity(Layer):
     array([[13.]])
     """
 
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return True
+
     def propagate(self, pairs):
         return pairs.resolve()
 
@@ -32,6 +37,11 @@ class Flatten(Layer):
     >>> Sequential(Flatten(), Dense())
     Sequential(Flatten(), Dense())
     """
+
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return True
 
     def propagate(self, pairs):
         return pairs
@@ -132,6 +142,11 @@ class Dropout(Layer):
 
     def __init__(self, rate=0.5):
         self.rate = rate
+
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return True
 
     def propagate(self, pairs):
         p = pairs.resolve()
