@@ -6,8 +6,9 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_ntk._estimators.base import NetworkEstimator, noise_of
 from sklearn_ntk._estimators.calibration import SoftmaxScale
+from sklearn_ntk._estimators.class_weights import weight_of_rows
 from sklearn_ntk._estimators.docs import with_shared_parameters
-from sklearn_ntk._sklearn_private import _fit_context
+from sklearn_ntk._sklearn_private import StrOptions, _fit_context
 from sklearn_ntk._solvers.leave_one_out import leave_one_out
 
 __all__ = ["NNGPClassifier", "NTKClassifier"]
@@ -16,9 +17,15 @@ __all__ = ["NNGPClassifier", "NTKClassifier"]
 class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """What the two classifiers share: all but the kernel."""
 
-    def __init__(self, network=None, *, alpha=0.05, n_jobs=None):
+    _parameter_constraints: dict = {
+        **NetworkEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(self, network=None, *, alpha=0.05, class_weight=None, n_jobs=None):
         self.network = network
         self.alpha = alpha
+        self.class_weight = class_weight
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -61,13 +68,17 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 f"{type(self).__name__} needs at least 2 classes in rows of positive "
                 f"weight; got 1 class, {self.classes_.tolist()}."
             )
+        unit = weight_of_rows(self.class_weight, self.classes_, labels, weight)
+        total, rows = weight * unit, weight.sum()
         codes = _codes(labels, len(self.classes_))
-        noise = noise_of(alpha, weight)
+        noise = noise_of(alpha, total)
         factor = self._factorize(self._train_gram(self._kind, self.network_), noise)
-        self.intercept_ = weight @ codes / weight.sum()
+        self.intercept_ = total @ codes / total.sum()
         self.dual_coef_ = factor.solve(codes - self.intercept_)
-        unseen = leave_one_out(factor, codes, noise, weight)
-        self._probabilities = SoftmaxScale.fit(_per_class(unseen), labels, weight)
+        unseen = leave_one_out(factor, codes, noise, total, unit)
+        self._probabilities = SoftmaxScale.fit(
+            _per_class(unseen), labels, total * (rows / total.sum())
+        )
         return self
 
     def decision_function(self, X):
@@ -145,8 +156,8 @@ class NTKClassifier(_NetworkClassifier):
     .. math:: f(x) = \bar y + \Theta(x, X) G^{-1} (y - \bar y),
         \quad G = \Theta(X, X) + \alpha W^{-1}
 
-    with the neural tangent kernel :math:`\Theta` and the sample weights W; two classes
-    share one target. The class with the largest value is predicted.
+    with the neural tangent kernel :math:`\Theta` and the weights W of the rows; two
+    classes share one target. The class with the largest value is predicted.
 
     Probabilities are a softmax of the values times one number, so that they agree with
     the prediction. It minimises the log loss of the exact leave-one-out predictions,
@@ -156,6 +167,7 @@ class NTKClassifier(_NetworkClassifier):
     ----------
     {network}
     {alpha}
+    {class_weight}
     {n_jobs}
 
     Attributes
@@ -208,6 +220,7 @@ class NNGPClassifier(_NetworkClassifier):
     ----------
     {network}
     {alpha}
+    {class_weight}
     {n_jobs}
 
     Attributes

@@ -172,6 +172,67 @@ def test_weight_two_is_the_row_twice(classifier, n_classes):
         assert_allclose(found, expected, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_class_weights_are_sample_weights(classifier):
+    X, y, new = data(3)
+    sample_weight = read_only(np.tile([1.0, 0.5, 0.0, 3.0], 10))
+    by_class = {"ant": 0.5, "bee": 3.0}  # 1 for the third
+    factor = np.array([by_class.get(label, 1.0) for label in y])
+    model = classifier(class_weight=by_class).fit(X, y, sample_weight)
+    expected = classifier().fit(X, y, factor * sample_weight)
+    assert_allclose(
+        model.decision_function(new), expected.decision_function(new), rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_balanced_classes_count_the_same(classifier):
+    X, y, new = data(3)
+    weight = np.tile([1.0, 2.0, 0.0, 3.0], 10)
+    counts = {label: weight[y == label].sum() for label in NAMES}
+    by_hand = {label: weight.sum() / (3 * counts[label]) for label in NAMES}
+    model = classifier(class_weight="balanced").fit(X, y, weight)
+    assert_allclose(model.intercept_, -1.0 / 3.0)
+    expected = classifier(class_weight=by_hand).fit(X, y, weight)
+    assert_allclose(model.predict_proba(new), expected.predict_proba(new), rtol=1e-10)
+    rows = np.repeat(np.arange(40), weight.astype(int))
+    repeated = classifier(class_weight="balanced").fit(X[rows], y[rows])
+    assert_allclose(model.predict_proba(new), repeated.predict_proba(new), rtol=1e-8)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_calibration_leaves_out_whole_rows_of_a_weighted_class(n_classes):
+    X, y, new = data(n_classes, n=20)
+    rows, by_class = np.arange(20), {"ant": 5.0, "bee": 0.5, "cat": 2.0}
+    model = NTKClassifier(class_weight=by_class).fit(X, y)
+    unseen = np.array(
+        [
+            NTKClassifier(class_weight=by_class)
+            .fit(X[rows != i], y[rows != i])
+            .decision_function(X[[i]])[0]
+            for i in rows
+        ]
+    )
+    if n_classes == 2:
+        unseen = np.column_stack([-0.5 * unseen, 0.5 * unseen])
+    labels = np.searchsorted(model.classes_, y)
+    weight = np.array([by_class[label] for label in y])
+    expected = SoftmaxScale.fit(unseen, labels, weight * 20 / weight.sum())
+    values = model.decision_function(new)
+    if n_classes == 2:
+        values = np.column_stack([-0.5 * values, 0.5 * values])
+    assert_allclose(model.predict_proba(new), expected.predict(values), rtol=1e-8)
+
+
+def test_a_weighted_class_is_predicted_more():
+    X, y, new = data(2)
+    shares = [
+        np.mean(NTKClassifier(class_weight={"bee": w}).fit(X, y).predict(new) == "bee")
+        for w in (0.05, 1.0, 20.0)
+    ]
+    assert shares[0] < shares[1] < shares[2]
+
+
 def test_a_class_of_weight_zero_does_not_exist():
     X, y, new = data(3)
     weight = (y != "bee").astype(float)
@@ -236,6 +297,15 @@ def test_bad_input(classifier):
         model.fit(X, X[:, 0])
     with pytest.raises(ValueError, match="The 'alpha' parameter of"):
         classifier(alpha=-1.0).fit(X, y)
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="'class_weight' parameter must hold"):
+            classifier(class_weight={"ant": wrong}).fit(X, y)
+    with pytest.raises(ValueError, match=r"The classes, .*'ant'.* not in class_weight"):
+        classifier(class_weight={"dog": 2.0}).fit(X, y)
+    with pytest.raises(ValueError, match="The 'class_weight' parameter of"):
+        classifier(class_weight="even").fit(X, y)
+    with pytest.raises(ValueError, match=r"(?i)sample.weights? must"):
+        model.fit(X, y, np.zeros(40))
     with pytest.raises(ValueError, match="must be a square matrix"):
         classifier("precomputed").fit(X, y)
     with pytest.raises(ValueError, match="is expecting 3 features"):

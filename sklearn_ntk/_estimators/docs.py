@@ -22,6 +22,12 @@ alpha : float or array-like of shape (n_samples,), default=0.05
 normalize_y : bool, default=True
     Whether to centre and scale each target before the fit. Predictions are in the
     targets' own units in either case.""",
+    "class_weight": """\
+class_weight : dict, "balanced" or None, default=None
+    How often a row of each class counts, beside its sample weight: a dict from labels
+    to positive numbers, 1 where it has none; with "balanced", all classes count
+    the same together. Rows that count more have a smaller `alpha`, and
+    probabilities are those where classes are as frequent as their weights say.""",
     "n_jobs": """\
 n_jobs : int or None, default=None
     Number of threads that compute the kernel. None means all cores, as for BLAS.""",

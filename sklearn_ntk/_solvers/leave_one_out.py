@@ -5,13 +5,14 @@ import numpy as np
 __all__ = ["leave_one_out"]
 
 
-def leave_one_out(factor, y, noise, weight):
+def leave_one_out(factor, y, noise, weight, unit=1.0):
     r"""Predictions of every row by the model fitted to all the others.
 
     The model is :math:`f = m + K G^{-1} (y - m)` with the weighted mean m of y and
     :math:`G = K + \mathrm{diag}(\nu)`, :math:`\nu_i = \alpha_i / w_i`. A row of
     weight w counts as w rows, of which one is left out (all of it where
-    :math:`w \le 1`), so that its noise becomes :math:`\nu'`. With
+    :math:`w \le 1`; of `unit` for 1 where rows of different kinds count
+    differently), so that its noise becomes :math:`\nu'`. With
     :math:`t = y - m'` for the mean m' of what is left,
 
     .. math:: y_i - f'_i = \frac{(G^{-1} t)_i}
@@ -29,6 +30,8 @@ def leave_one_out(factor, y, noise, weight):
         The diagonal :math:`\nu` in G.
     weight : ndarray of shape (n,)
         Positive.
+    unit : float or ndarray of shape (n,), default=1.0
+        The weight of one row.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def leave_one_out(factor, y, noise, weight):
     .. [1] Rasmussen, Williams (2006). Gaussian Processes for Machine Learning,
        section 5.4.2.
     """
-    removed = np.minimum(weight, 1.0)
+    removed = np.minimum(weight, unit)
     mean = _mean_of_the_others(y, weight, removed)
     solved = factor.solve(np.column_stack([y, np.ones(len(y))]))
     dual = solved[:, :-1] - mean * solved[:, -1:]
