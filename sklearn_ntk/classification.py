@@ -8,10 +8,14 @@ from sklearn_ntk._estimators.base import NetworkEstimator, noise_of
 from sklearn_ntk._estimators.calibration import SoftmaxScale
 from sklearn_ntk._estimators.class_weights import weight_of_rows
 from sklearn_ntk._estimators.docs import with_shared_parameters
+from sklearn_ntk._estimators.gradient_flow import GradientFlow, checked_times
 from sklearn_ntk._sklearn_private import StrOptions, _fit_context
+from sklearn_ntk._solvers.held_out import HeldOut
 from sklearn_ntk._solvers.leave_one_out import leave_one_out
 
 __all__ = ["NNGPClassifier", "NTKClassifier"]
+
+TINY = 1e-12  # an alpha for held-out predictions where there is none
 
 
 class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
@@ -61,25 +65,40 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """
         X, y = self._validated_for_fit(X, y)
         check_classification_targets(y)
-        y, weight, alpha = self._keep_rows(X, y, sample_weight)
-        self.classes_, labels = np.unique(y, return_inverse=True)
+        y = self._keep_rows(X, y, sample_weight)
+        self.classes_, self._labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes in rows of positive "
                 f"weight; got 1 class, {self.classes_.tolist()}."
             )
-        unit = weight_of_rows(self.class_weight, self.classes_, labels, weight)
-        total, rows = weight * unit, weight.sum()
-        codes = _codes(labels, len(self.classes_))
-        noise = noise_of(alpha, total)
-        factor = self._factorize(self._train_gram(self._kind, self.network_), noise)
-        self.intercept_ = total @ codes / total.sum()
-        self.dual_coef_ = factor.solve(codes - self.intercept_)
-        unseen = leave_one_out(factor, codes, noise, total, unit)
-        self._probabilities = SoftmaxScale.fit(
-            _per_class(unseen), labels, total * (rows / total.sum())
-        )
+        self._weigh_classes()
+        codes = _codes(self._labels, len(self.classes_))
+        self.intercept_ = self._weight @ codes / self._weight.sum()
+        self._targets = codes - self.intercept_
+        self._factor = self._trained(self._train_gram(self._kind, self.network_))
+        self.dual_coef_ = self._factor.solve(self._targets)
+        self._probabilities = self._calibrated(self._unseen())
         return self
+
+    def _weigh_classes(self):
+        """Let class weights multiply the weights of rows."""
+        self._n_rows = self._weight.sum()
+        self._unit = weight_of_rows(
+            self.class_weight, self.classes_, self._labels, self._weight
+        )
+        self._weight = self._weight * self._unit
+
+    def _unseen(self):
+        """Leave-one-out predictions at the end of training."""
+        noise = noise_of(self._alpha, self._weight)
+        codes = self._targets + self.intercept_
+        return leave_one_out(self._factor, codes, noise, self._weight, self._unit)
+
+    def _calibrated(self, unseen):
+        """The scale of probabilities from predictions of unseen rows."""
+        share = self._weight * (self._n_rows / self._weight.sum())
+        return SoftmaxScale.fit(_per_class(unseen), self._labels, share)
 
     def decision_function(self, X):
         """Values of the fitted functions: the larger, the more likely the class.
@@ -95,8 +114,7 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             With two classes one value, positive for ``classes_[1]``.
         """
-        values = self._values(X)
-        return values[:, 0] if len(self.classes_) == 2 else values
+        return self._decisions(self._values(X))
 
     def _values(self, X):
         X = self._validated(X)
@@ -131,7 +149,12 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        values = self._values(X)
+        return self._winners(self._values(X))
+
+    def _decisions(self, values):
+        return values[:, 0] if len(self.classes_) == 2 else values
+
+    def _winners(self, values):
         return self.classes_[np.argmax(_per_class(values), axis=1)]
 
 
@@ -147,26 +170,31 @@ def _per_class(values):
 
 
 @with_shared_parameters
-class NTKClassifier(_NetworkClassifier):
-    r"""Classification by an infinitely wide network trained to the end.
+class NTKClassifier(GradientFlow, _NetworkClassifier):
+    r"""Classification by an infinitely wide network that gradient descent trains.
 
     Each class is a target, +1 for its own rows and -1 for all others, and gradient
-    descent on the squared error of the network ends at
+    descent on the squared error moves the network in a time t to
 
-    .. math:: f(x) = \bar y + \Theta(x, X) G^{-1} (y - \bar y),
-        \quad G = \Theta(X, X) + \alpha W^{-1}
+    .. math::
+        f_t(x) &= \bar y + \Theta(x, X) G^{-1}
+            (I - e^{-\eta t\, G W / \sum_i w_i}) (y - \bar y), \\
+        G &= \Theta(X, X) + \alpha W^{-1}
 
-    with the neural tangent kernel :math:`\Theta` and the weights W of the rows; two
-    classes share one target. The class with the largest value is predicted.
+    with the neural tangent kernel :math:`\Theta`, the weights W of the rows and the
+    learning rate :math:`\eta`; two classes share one target. The class with the
+    largest value is predicted.
 
     Probabilities are a softmax of the values times one number, so that they agree with
     the prediction. It minimises the log loss of the exact leave-one-out predictions,
-    which come from the one factorisation of G.
+    which come from the one factorisation or decomposition of G.
 
     Parameters
     ----------
     {network}
     {alpha}
+    {training_time}
+    {learning_rate}
     {class_weight}
     {n_jobs}
 
@@ -175,7 +203,7 @@ class NTKClassifier(_NetworkClassifier):
     classes_ : ndarray of shape (n_classes,)
         Labels seen in rows of positive weight, sorted.
     dual_coef_ : ndarray of shape (n_samples_fitted, n_outputs)
-        :math:`G^{-1} (y - \bar y)`; one output for two classes.
+        What :math:`\Theta(x, X)` is multiplied by; one output for two classes.
     intercept_ : ndarray of shape (n_outputs,)
         :math:`\bar y`, the weighted mean of the targets.
     {fitted}
@@ -207,6 +235,106 @@ class NTKClassifier(_NetworkClassifier):
     """
 
     _kind = "ntk"
+    _parameter_constraints: dict = {
+        **_NetworkClassifier._parameter_constraints,
+        **GradientFlow._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        network=None,
+        *,
+        alpha=0.05,
+        training_time=np.inf,
+        learning_rate=1.0,
+        class_weight=None,
+        n_jobs=None,
+    ):
+        super().__init__(network, alpha=alpha, class_weight=class_weight, n_jobs=n_jobs)
+        self.training_time = training_time
+        self.learning_rate = learning_rate
+
+    def staged_decision_function(self, X, training_times):
+        """Values of the functions as if training stopped at each of several times.
+
+        All times come from one decomposition, and do not depend on `training_time`.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            As for `decision_function`.
+        training_times : array-like of shape (n_times,)
+            Times >= 0, infinity included, in any order.
+
+        Returns
+        -------
+        generator
+            Of what `decision_function` returns, for one time after the other.
+
+        Raises
+        ------
+        ValueError
+            If a time is negative or NaN.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the conditioning of the kernel matrix is felt at one of the times.
+        """
+        return map(self._decisions, self._staged_values(X, training_times))
+
+    def staged_predict(self, X, training_times):
+        """Predict labels as if training stopped at each of several times.
+
+        Parameters
+        ----------
+        X, training_times
+            As for `staged_decision_function`.
+
+        Returns
+        -------
+        generator
+            Of what `predict` returns, for one time after the other.
+        """
+        return map(self._winners, self._staged_values(X, training_times))
+
+    def staged_predict_proba(self, X, training_times):
+        """Probabilities as if training stopped at each of several times.
+
+        Those of each time are calibrated on leave-one-out predictions at that time.
+
+        Parameters
+        ----------
+        X, training_times
+            As for `staged_decision_function`.
+
+        Returns
+        -------
+        generator
+            Of what `predict_proba` returns, for one time after the other.
+        """
+        stages = self._staged_values(X, training_times)
+        return (
+            self._calibrated(self._unseen(time)).predict(_per_class(values))
+            for time, values in zip(training_times, stages, strict=True)
+        )
+
+    def _staged_values(self, X, training_times):
+        X = self._validated(X)
+        duals = self._dual_coefs(self._targets, checked_times(training_times))
+        (cross,) = self._cross_gram(X, self._kind)
+        return (cross @ dual + self.intercept_ for dual in duals)
+
+    def _unseen(self, time=None):
+        time = self.training_time if time is None else time
+        if np.isinf(time) and np.isinf(self.training_time):
+            return super()._unseen()
+        held_out = HeldOut(
+            self._spectral(), self._targets + self.intercept_, centred=True
+        )
+        alphas = np.array([max(self._common_alpha(), TINY)])
+        times = np.array([self.learning_rate * time])
+        return held_out.one_by_one(alphas, times, self._unit)[0, 0]
 
 
 @with_shared_parameters

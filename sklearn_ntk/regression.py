@@ -6,47 +6,76 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_ntk._estimators.docs import with_shared_parameters
+from sklearn_ntk._estimators.gradient_flow import GradientFlow, checked_times
 from sklearn_ntk._estimators.learning import LearnedLikelihood
 from sklearn_ntk._estimators.regressor import NetworkRegressor
 from sklearn_ntk._sklearn_private import Interval, StrOptions
+from sklearn_ntk._solvers.spread import EnsembleSpread, PosteriorSpread
 
 __all__ = ["NNGPRegressor", "NTKRegressor"]
 
 
 @with_shared_parameters
-class NTKRegressor(NetworkRegressor):
-    r"""Regression by an infinitely wide network trained to the end.
+class NTKRegressor(GradientFlow, NetworkRegressor):
+    r"""Regression by infinitely wide networks that gradient descent trains.
 
-    Gradient descent on the squared error of such a network, which starts at zero
-    mean, ends at kernel regression with its neural tangent kernel :math:`\Theta`:
+    Gradient descent on the squared error, with infinitely small steps, moves the
+    mean of such networks in the manner of a kernel method, with the neural tangent
+    kernel :math:`\Theta`. After a time t it is
 
-    .. math:: f(x) = \bar y + \Theta(x, X) G^{-1} (y - \bar y),
-        \quad G = \Theta(X, X) + \alpha W^{-1}
+    .. math::
+        f_t(x) &= \bar y + \Theta(x, X) P_t (y - \bar y), \quad
+            P_t = G^{-1} (I - e^{-\eta t\, G W / \sum_i w_i}), \\
+        G &= \Theta(X, X) + \alpha W^{-1}
 
-    where W holds the sample weights. The standard deviation is that of an ensemble
-    of networks trained from different random weights. With
-    :math:`A = \Theta(x, X) G^{-1}` and the NNGP kernel K, their covariance is
+    where W holds the sample weights and :math:`\eta` is the learning rate. At the end
+    of training that is kernel regression, :math:`P_\infty = G^{-1}`.
 
-    .. math:: K(x, x') + A K A'^\top - (A K(X, x') + K(x, X) A'^\top)
+    How uncertain a prediction is has three meanings to choose from. With
+    :math:`A = \Theta(x, X) P_t` and the NNGP kernel K, the covariance is
 
-    It tells how much networks disagree, and contains no noise of the targets.
+    "ensemble"
+        :math:`K(x, x') + A K A'^\top - (A K(X, x') + K(x, X) A'^\top)`: how much
+        networks disagree that start from different random weights [2]_.
+    "gp"
+        :math:`\Theta(x, x') - \Theta(x, X) P_{2t} \Theta(X, x')`: at the end of
+        training the posterior of a Gaussian process with the prior
+        :math:`\Theta` (NTKGP [3]_). Before, it is the spread of networks that start
+        from draws of that prior and see targets with noise of variance `alpha`.
+    "student_t"
+        That of "gp" times a scale which is learned from the targets. The
+        predictive distribution is then Student's t [4]_.
+
+    None of them contains the noise of the targets.
 
     Parameters
     ----------
     {network}
     {alpha}
+    {training_time}
+    {learning_rate}
     {normalize_y}
+    uncertainty : {"ensemble", "gp", "student_t"}, default="ensemble"
+        What standard deviations and covariances mean.
     {n_jobs}
 
     Attributes
     ----------
     dual_coef_ : ndarray of shape (n_samples_fitted,) or (n_samples_fitted, n_targets)
-        :math:`G^{-1} (y - \bar y)`, in standardised targets.
+        :math:`P_t (y - \bar y)`, in standardised targets.
+    scale_ : float or ndarray of shape (n_targets,)
+        The factor of the kernel and of `alpha` in the covariance. For "student_t"
+        :math:`(1 + y^\top G^{-1} y) / (1 + n)` in standardised targets, where n is
+        the sum of the weights, less 1 if `normalize_y`; else 1.
+    degrees_of_freedom_ : float
+        Of the predictive distribution: n + 3 for "student_t"; else infinite, that of
+        a normal one.
     {fitted}
 
     See Also
     --------
     NNGPRegressor : The Bayesian counterpart: only the readout is trained.
+    sklearn_ntk.dynamics : The same for given kernel matrices, and other losses.
     sklearn.kernel_ridge.KernelRidge : Takes ``kernel=NTK()``, and gives no spread.
 
     References
@@ -55,6 +84,10 @@ class NTKRegressor(NetworkRegressor):
        generalization in neural networks.
     .. [2] Lee et al. (2019). Wide neural networks of any depth evolve as linear models
        under gradient descent. Equation 16.
+    .. [3] He, Lakshminarayanan, Teh (2020). Bayesian deep ensembles via the neural
+       tangent kernel.
+    .. [4] Shah, Wilson, Ghahramani (2014). Student-t processes as alternatives to
+       Gaussian processes. Lemma 3, with 3 degrees of freedom of the prior.
 
     Examples
     --------
@@ -69,15 +102,105 @@ class NTKRegressor(NetworkRegressor):
     >>> mean, std = model.predict(X[300:], return_std=True)
     >>> std.shape
     (142,)
+
+    The same network, stopped at three times:
+
+    >>> model = NTKRegressor(training_time=50.0).fit(X[:300], y[:300])
+    >>> stages = model.staged_predict(X[300:], [0.0, 5.0, 50.0])
+    >>> [stage.shape for stage in stages]
+    [(142,), (142,), (142,)]
     """
 
     _kind = "ntk"
-    _spread_kinds = ("ntk", "nngp")
+    _parameter_constraints: dict = {
+        **NetworkRegressor._parameter_constraints,
+        **GradientFlow._parameter_constraints,
+        "uncertainty": [StrOptions({"ensemble", "gp", "student_t"})],
+    }
 
-    def _update(self, ntk, nngp):
-        """A and R such that the covariance of an ensemble is K** + sym(A' R)."""
-        A = self._factor.solve(ntk.T)
-        return A, self._train_gram("nngp", self.network_) @ A - 2.0 * nngp.T
+    def __init__(
+        self,
+        network=None,
+        *,
+        alpha=0.05,
+        training_time=np.inf,
+        learning_rate=1.0,
+        normalize_y=True,
+        uncertainty="ensemble",
+        n_jobs=None,
+    ):
+        super().__init__(network, alpha=alpha, normalize_y=normalize_y, n_jobs=n_jobs)
+        self.training_time = training_time
+        self.learning_rate = learning_rate
+        self.uncertainty = uncertainty
+
+    def staged_predict(self, X, training_times, return_std=False, return_cov=False):
+        """Predict as training stopped at each of several times would.
+
+        All times come from one decomposition, and do not depend on `training_time`.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            As for `predict`.
+        training_times : array-like of shape (n_times,)
+            Times >= 0, infinity included, in any order.
+        return_std, return_cov : bool, default=False
+            As for `predict`.
+
+        Returns
+        -------
+        generator
+            Of what `predict` returns, for one time after the other.
+
+        Raises
+        ------
+        ValueError
+            If a time is negative or NaN, and where `predict` raises it.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the conditioning of the kernel matrix is felt at one of the times.
+        """
+        self._check_options(return_std, return_cov)
+        X = self._validated(X)
+        times = checked_times(training_times)
+        duals = self._dual_coefs(self._y.reshape(len(self._y), -1), times)
+        duals = duals.reshape(len(times), *self._y.shape)
+        if return_std or return_cov:
+            spread = self._spread(X, full=return_cov)
+            return (
+                self._restored(spread, dual, self._spread_factor(time))
+                for dual, time in zip(duals, times, strict=True)
+            )
+        (cross,) = self._cross_gram(X, self._kind)
+        return (self._targets.restored(cross @ dual) for dual in duals)
+
+    def _scale_spread(self):
+        self.scale_ = np.ones(self._y.shape[1:])[()]
+        self.degrees_of_freedom_ = np.inf
+        if self.uncertainty == "student_t":
+            n = self._weight.sum() - self.normalize_y
+            misfit = np.sum(self._y * self._at(np.inf).solve(self._y), axis=0)
+            self.scale_ = (1.0 + misfit) / (1.0 + n)
+            self.degrees_of_freedom_ = 3.0 + n
+        self._spread_scale = self._targets.scale * np.sqrt(self.scale_)
+
+    def _spread(self, X, full):
+        if self.uncertainty != "ensemble":
+            return PosteriorSpread(
+                self._prior("ntk", X, full), *self._cross_gram(X, "ntk")
+            )
+        return EnsembleSpread(
+            self._prior("nngp", X, full),
+            *self._cross_gram(X, "ntk", "nngp"),
+            self._train_gram("nngp", self.network_),
+        )
+
+    def _spread_factor(self, time=None):
+        time = self.training_time if time is None else time
+        return self._at(time if self.uncertainty == "ensemble" else 2.0 * time)
 
 
 @with_shared_parameters
@@ -152,7 +275,6 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
     """
 
     _kind = "nngp"
-    _spread_kinds = ("nngp",)
     _parameter_constraints: dict = {
         **NetworkRegressor._parameter_constraints,
         "alpha_bounds": ["array-like", StrOptions({"fixed"})],
@@ -179,10 +301,9 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
         self.n_restarts_optimizer = n_restarts_optimizer
         self.random_state = random_state
 
-    def _update(self, nngp):
-        """A and R such that the posterior covariance is K** + sym(A' R)."""
-        half = self._factor.half_solve(nngp.T)
-        return half, -half
+    def _spread(self, X, full):
+        prior = self._prior("nngp", X, full)
+        return PosteriorSpread(prior, *self._cross_gram(X, "nngp"))
 
     def sample_y(self, X, n_samples=1, random_state=0):
         """Draw functions from the posterior, at the rows of X.

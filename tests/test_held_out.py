@@ -68,6 +68,24 @@ def test_one_by_one_is_a_refit_for_each_row(weight, centred):
     assert_allclose(found, np.concatenate(expected, axis=2), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("unit", [1.0, np.linspace(0.5, 3.0, N)], ids=["one", "by row"])
+def test_of_a_row_that_counts_more_only_a_unit_is_left_out(centred, unit):
+    K, y = problem()
+    weight = np.linspace(0.4, 3.0, N)
+    system = HeldOut(Spectrum.of(K, weight), y, centred)
+    found = system.one_by_one(ALPHAS, TIMES, unit)
+    for i in range(N):
+        left = weight.copy()
+        left[i] = max(weight[i] - np.broadcast_to(unit, N)[i], 0.0)
+        rows = np.flatnonzero(left)
+        mean = left @ y / left.sum() if centred else 0.0
+        spectrum = Spectrum.of(K[np.ix_(rows, rows)], left[rows])
+        dual = spectrum.dual_coef(y[rows] - mean, TIMES, ALPHAS[:, None])
+        expected = mean + K[i, rows] @ dual
+        assert_allclose(found[:, :, i], expected, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("way", ["by blocks", "by refits"])
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 @pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)

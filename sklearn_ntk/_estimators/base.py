@@ -62,7 +62,7 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
         return {"accept_sparse": sparse, "dtype": np.float64}
 
     def _keep_rows(self, X, y, sample_weight):
-        """Keep what counts of the training set; y, weight and alpha of those rows."""
+        """Keep what counts of the training set, its weights and alphas; y of it."""
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
@@ -78,7 +78,8 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
             self.network_.validate()
             self.X_fit_ = X[self._rows]
         alpha = self._alpha_per_row(X.shape[0])
-        return y[self._rows], weight[self._rows], alpha[self._rows]
+        self._weight, self._alpha = weight[self._rows], alpha[self._rows]
+        return y[self._rows]
 
     def _alpha_per_row(self, n_samples):
         alpha = np.asarray(self.alpha, dtype=np.float64)
@@ -113,6 +114,10 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
             )
         return K
 
+    def _trained(self, K):
+        """What training makes of targets, ``.solve(y)``; K is overwritten."""
+        return self._factorize(K, noise_of(self._alpha, self._weight))
+
     def _factorize(self, K, noise):
         """A factorisation of K + diag(noise), in the place of K; warns of a jitter."""
         size = np.mean(K.diagonal())
@@ -124,7 +129,7 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
                 f"{factor.jitter * size:.1e} on average, was added to it. Increase "
                 "alpha to at least that.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return factor
 

@@ -18,6 +18,15 @@ alpha : float or array-like of shape (n_samples,), default=0.05
     (and of the standardised targets): ``MLP()`` is scaled so that the neural tangent
     kernel is 1 at a standardised row, and then 0.01 to 0.1 suits most tables, less
     where the targets are clean. One per row where some are noisier than others.""",
+    "training_time": """\
+training_time : float, default=np.inf
+    How long gradient descent goes on: about this many steps of size `learning_rate`
+    on the (weighted) mean over rows of half the squared error. 0 leaves the network
+    untrained, and to stop early regularises.""",
+    "learning_rate": """\
+learning_rate : float, default=1.0
+    The speed of gradient descent. Steps are infinitely small, so that only its
+    product with `training_time` matters.""",
     "normalize_y": """\
 normalize_y : bool, default=True
     Whether to centre and scale each target before the fit. Predictions are in the

@@ -1,28 +1,22 @@
 """What the regressors share: targets, the fit and predictions with their spread."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from sklearn_ntk._engine.gram import diagonal, gram
-from sklearn_ntk._estimators.base import NetworkEstimator, noise_of
+from sklearn_ntk._estimators.base import NetworkEstimator
 from sklearn_ntk._estimators.targets import TargetScale
 from sklearn_ntk._sklearn_private import _fit_context
 
 __all__ = ["NetworkRegressor"]
 
-ROUNDING = 1e-8  # of a variance, relative to the largest one of the prior
-
 
 class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
     """Base class of the regressors.
 
-    A subclass says which kernels its covariance needs, ``_spread_kinds`` (that of
-    the mean first), and how data change the prior covariance, ``_update``.
+    A subclass says what its covariance needs of the kernels, ``_spread(X, full)``.
     """
 
-    _spread_kinds: tuple
     _parameter_constraints: dict = {
         **NetworkEstimator._parameter_constraints,
         "normalize_y": ["boolean"],
@@ -67,7 +61,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         """
         X, y = self._validated_for_fit(X, y, multi_output=True, y_numeric=True)
         y = y.astype(np.float64, copy=False)
-        y, self._weight, self._alpha = self._keep_rows(X, y, sample_weight)
+        y = self._keep_rows(X, y, sample_weight)
         if self.normalize_y:
             self._targets = TargetScale.of(y, self._weight)
         else:
@@ -75,12 +69,17 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         self._y = self._targets.standardized(y)
         self._learn()
         K = self._train_gram(self._kind, self.network_)
-        self._factor = self._factorize(K, noise_of(self._alpha, self._weight))
+        self._factor = self._trained(K)
         self.dual_coef_ = self._factor.solve(self._y)
+        self._scale_spread()
         return self
 
     def _learn(self):
         """Choose hyperparameters from the data; here there is nothing to choose."""
+
+    def _scale_spread(self):
+        """Choose the units of standard deviations: those of the targets."""
+        self._spread_scale = self._targets.scale
 
     def predict(self, X, return_std=False, return_cov=False):
         """Predict targets and, at will, how uncertain they are.
@@ -111,54 +110,45 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         ValueError
             If either is asked for and `network` is "precomputed".
         """
+        self._check_options(return_std, return_cov)
+        X = self._validated(X)
+        if not (return_std or return_cov):
+            (cross,) = self._cross_gram(X, self._kind)
+            return self._targets.restored(cross @ self.dual_coef_)
+        spread = self._spread(X, full=return_cov)
+        return self._restored(spread, self.dual_coef_, self._spread_factor())
+
+    def _check_options(self, return_std, return_cov):
         if return_std and return_cov:
             raise RuntimeError(
                 "At most one of return_std or return_cov can be requested."
             )
-        X = self._validated(X)
-        if not (return_std or return_cov):
-            return self._mean(*self._cross_gram(X, self._kind))
-        self._require_network()
-        blocks = self._cross_gram(X, *self._spread_kinds)
-        mean, update = self._mean(blocks[0]), self._update(*blocks)
-        if return_std:
-            return mean, self._targets.restored_std(self._variance(X, *update))
-        return mean, self._targets.restored_covariance(self._covariance(X, *update))
-
-    def _mean(self, cross):
-        return self._targets.restored(cross @ self.dual_coef_)
-
-    def _require_network(self):
-        if self._is_precomputed():
+        if (return_std or return_cov) and self._is_precomputed():
             raise ValueError(
                 "A standard deviation or covariance needs kernels that a precomputed "
                 f"matrix does not hold. Give {type(self).__name__} a network instead "
                 "of network='precomputed'."
             )
 
-    def _variance(self, X, A, R):
-        """diag(K** + A' R)."""
-        (prior,) = diagonal(self.network_, X, kinds=("nngp",))
-        return _clipped(prior + np.einsum("ij,ij->j", A, R), prior)
-
-    def _covariance(self, X, A, R):
-        """K** + (A' R + R' A) / 2."""
-        (K,) = gram(self.network_, X, kinds=("nngp",), n_jobs=self.n_jobs)
-        prior = K.diagonal().copy()
-        update = A.T @ R
-        K += 0.5 * (update + update.T)
-        np.fill_diagonal(K, _clipped(K.diagonal(), prior))
+    def _prior(self, kind, X, full):
+        """Covariances, or only variances, of new rows before they see data."""
+        if full:
+            (K,) = gram(self.network_, X, kinds=(kind,), n_jobs=self.n_jobs)
+        else:
+            (K,) = diagonal(self.network_, X, kinds=(kind,))
         return K
 
+    def _spread_factor(self):
+        """What data make of the prior covariance."""
+        return self._factor
 
-def _clipped(variance, prior):
-    """Variances of at least 0; warns where one was negative beyond rounding."""
-    lowest = np.min(variance, initial=0.0)
-    if lowest < -ROUNDING * np.max(prior, initial=0.0):
-        warnings.warn(
-            f"Predicted variances down to {lowest:.2g} of the standardised targets are "
-            "negative beyond rounding: alpha is too small for the conditioning of the "
-            "kernel matrix. They were set to 0.",
-            stacklevel=4,
-        )
-    return np.maximum(variance, 0.0)
+    def _restored(self, spread, dual_coef, factor):
+        """Mean and standard deviation or covariance in the targets' units.
+
+        The latter have one more axis where there are several targets.
+        """
+        mean = self._targets.restored(spread.cross @ dual_coef)
+        given = spread.given(factor)
+        if given.ndim == 1:
+            return mean, np.multiply.outer(np.sqrt(given), self._spread_scale)
+        return mean, np.multiply.outer(given, self._spread_scale**2)

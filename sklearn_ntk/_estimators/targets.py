@@ -42,14 +42,3 @@ class TargetScale:
     def restored(self, mean):
         """Predictions in the targets' units."""
         return mean * self.scale + self.mean
-
-    def restored_std(self, variance):
-        """Standard deviations in the targets' units, from variances.
-
-        They have one more axis where there are several targets.
-        """
-        return np.multiply.outer(np.sqrt(variance), self.scale)
-
-    def restored_covariance(self, covariance):
-        """Covariances in the targets' units, with an axis more for several targets."""
-        return np.multiply.outer(covariance, self.scale**2)

@@ -55,8 +55,12 @@ class HeldOut:
     y: np.ndarray
     centred: bool
 
-    def one_by_one(self, alphas, times):
-        """Each row's prediction by the model of all the others.
+    def one_by_one(self, alphas, times, unit=np.inf):
+        r"""Each row's prediction by the model of all the others.
+
+        Of a row that counts more than `unit` only that much is left out, as if it
+        were several rows. Then its :math:`H_{ii}` becomes the mean of that and of
+        :math:`1 / \alpha`, weighted by the shares that go and that stay.
 
         Parameters
         ----------
@@ -64,22 +68,28 @@ class HeldOut:
             Positive.
         times : ndarray of shape (n_times,)
             Times multiplied by the learning rate, from 0 to inf.
+        unit : float or ndarray of shape (n,), default=inf
+            The weight of one row.
 
         Returns
         -------
         ndarray of shape (n_alphas, n_times, n, k)
         """
-        left = _sums_of_the_others(self.weight)
+        stays = np.maximum(self.weight - unit, 0.0)
+        left = _sums_of_the_others(self.weight) + stays
         mean = np.zeros_like(self.y)
         if self.centred:
-            mean += _sums_of_the_others(self.weight[:, None] * self.y) / left[:, None]
+            mean += _sums_of_the_others(self.weight[:, None] * self.y)
+            mean += stays[:, None] * self.y
+            mean /= left[:, None]
+        kept = stays / self.weight
         out = np.empty((len(alphas), len(times), *self.y.shape))
         for rows in _of_similar(left):
             part = _Part(self, rows, mean[rows])
-            squared = part.vectors**2
+            squared = (1.0 - kept[rows, None]) * part.vectors**2
 
-            def eliminated(D, projected, squared=squared):
-                return projected / _product(squared, D)[..., None]
+            def eliminated(D, projected, squared=squared, kept=kept[rows, None]):
+                return projected / (kept + _product(squared, D))[..., None]
 
             nodes, interpolation = _interpolation(left[rows])
             found = np.zeros((len(alphas), len(times), *part.target.shape))

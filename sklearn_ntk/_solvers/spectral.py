@@ -193,6 +193,14 @@ class Stage:
         """``P_t B``, for B of shape (n,) or (n, k): G^-1 B at infinite time."""
         return self.spectrum.lift((self.gain * self.spectrum.project(B).T).T)
 
+    def inverse_diagonal(self):
+        """The diagonal of P_t, which is that of G^-1 at infinite time."""
+        return self.spectrum.root**2 * (self.spectrum.vectors**2 @ self.gain)
+
+    def half_solve(self, B):
+        """H such that ``H' H = B' P_t B``."""
+        return (np.sqrt(self.gain) * self.spectrum.project(B).T).T
+
 
 def _filter(tau, values):
     """(1 - exp(-tau v)) / v: tau at v = 0, 1 / v at infinite tau."""
