@@ -1,16 +1,23 @@
 """The kernel of a network as a function of the angle between two rows."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_scalar
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ntk._engine.sphere import AngleInputs, AngleSeries, Sphere
+from sklearn_ntk._sklearn_private import Interval, validate_parameter_constraints
 
 __all__ = ["Profile", "profile_of"]
 
 LONGEST = 4096  # terms of a series
+POOR = 1e-8  # error, in parts of the largest value, that is worth a warning
 ROUNDING = 1e-12  # by which a cosine may exceed 1
+CONSTRAINTS = {
+    "rms": [Interval(Real, 0.0, np.inf, closed="neither")],
+    "n_features": [Interval(Integral, 1, None, closed="left"), None],
+}
 
 
 class Profile:
@@ -31,8 +38,8 @@ class Profile:
     degree : int
         Of the series.
     error : float
-        Estimate of the largest error: on a grid finer than the one the series was
-        made from, and with what has been left out of it.
+        Bound of the absolute error: twice the largest one at the angles that the series
+        was made from and, between them, as many others.
     rms : float
         Root mean square of the entries of a row.
     homogeneous : bool
@@ -43,10 +50,18 @@ class Profile:
     >>> from sklearn_ntk import NNGP
     >>> from sklearn_ntk.networks import Dense, ReLU, Sequential
     >>> profile = NNGP(Sequential(Dense(2.0, 0.0), ReLU(), Dense(1.0, 0.0))).profile()
-    >>> profile([1.0, 0.0, -1.0]).round(12)
-    array([1.        , 0.31830989, 0.        ])
-    >>> profile.homogeneous, profile.error < 1e-14
+    >>> profile([1.0, 0.5, 0.0]).round(3)
+    array([1.   , 0.609, 0.318])
+    >>> profile.homogeneous, profile.error < 1e-13
     (True, True)
+
+    The coefficients are those of NumPy's:
+
+    >>> import numpy as np
+    >>> from numpy.polynomial import Chebyshev
+    >>> series = Chebyshev(profile.coefficients, domain=[0, np.pi])
+    >>> np.allclose(series(np.arccos(0.5)), profile(0.5))
+    True
     """
 
     def __init__(self, series, rms, homogeneous):
@@ -73,7 +88,7 @@ class Profile:
         ndarray of the same shape
         """
         cos = np.asarray(cos, dtype=float)
-        if np.any(np.abs(cos) > 1.0 + ROUNDING):
+        if not np.all(np.abs(cos) <= 1.0 + ROUNDING):
             raise ValueError(
                 "cos must hold cosines, from -1 to 1. Got values from "
                 f"{np.min(cos)} to {np.max(cos)}."
@@ -89,11 +104,8 @@ class Profile:
 
 def profile_of(network, kind, rms, n_features):
     """The `Profile` of a network's kernel of a kind, "nngp" or "ntk"."""
-    check_scalar(
-        rms, "rms", Real, min_val=0.0, max_val=np.inf, include_boundaries="neither"
-    )
-    if n_features is not None:
-        check_scalar(n_features, "n_features", Integral, min_val=1)
+    params = {"rms": rms, "n_features": n_features}
+    validate_parameter_constraints(CONSTRAINTS, params, caller_name="profile")
     network.validate()
     try:
         evaluate = _evaluation(network, kind, n_features)
@@ -106,9 +118,17 @@ def profile_of(network, kind, rms, n_features):
         raise
     sphere = Sphere(evaluate, rms, ntk=kind == "ntk", width=n_features)
     series = AngleSeries.of(sphere, LONGEST)
-    if not np.isfinite(series.error[0]):
+    profile = Profile(series, float(rms), network.is_homogeneous)
+    if not np.isfinite(profile.error):
         raise ValueError(f"The kernel overflows for rows with rms={rms}.")
-    return Profile(series, float(rms), network.is_homogeneous)
+    if profile.error > POOR * np.max(np.abs(profile([1.0, -1.0]))):
+        warnings.warn(
+            f"The profile has an error of up to {profile.error:.0e}: the kernel "
+            f"changes too fast with the angle for a series of {LONGEST} terms.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return profile
 
 
 def _evaluation(network, kind, n_features):

@@ -188,6 +188,12 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         ValueError
             If features have length scales of their own, or `n_features` is needed.
 
+        Warns
+        -----
+        ConvergenceWarning
+            If the kernel of a deep network falls so fast beside parallel rows that the
+            series cannot follow.
+
         References
         ----------
         .. [1] Cho, Saul (2009). Kernel methods for deep learning.

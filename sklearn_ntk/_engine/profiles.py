@@ -231,16 +231,15 @@ def _power_series(shortcut, radius, dtype):
     """Coefficients in the cosine up to a radius, or None if they are not exact."""
     growth = (1.0 + math.sqrt(1.0 - radius**2)) / radius
     size = STEP * math.ceil(DIGITS / math.log(growth) / STEP)
-    nodes = np.cos(np.pi * (np.arange(size) + 0.5) / size)
-    others = np.linspace(-1.0, 1.0, 2 * (size // 2) + 1)
-    values = shortcut.samples(radius * np.concatenate([nodes, others]))
-    series = _shortened(interpolated(values[:, :size]), dtype)
-    if not _is_exact(series, others, values[:, size:], radius, dtype):
+    points = np.sin(np.pi * np.arange(size, -size - 1, -1) / (2 * size))
+    values = shortcut.samples(radius * points)
+    series = _shortened(interpolated(values[:, ::2]), dtype)
+    if not _is_exact(series, points, values, radius, dtype):
         return None
     powers = np.zeros_like(series)
     for row, terms in zip(powers, map(chebyshev.cheb2poly, series), strict=True):
         row[: len(terms)] = terms
-    powers[:, 0] = values[:, size + size // 2]  # so that 0 at a right angle is 0
+    powers[:, 0] = values[:, size]  # so that 0 at a right angle is 0
     return powers / radius ** np.arange(powers.shape[1])
 
 

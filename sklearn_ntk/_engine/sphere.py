@@ -13,9 +13,11 @@ from sklearn_ntk.networks._pairs import Pairs
 __all__ = ["ACCURACY", "DATA", "AngleInputs", "AngleSeries", "LengthScaleError"]
 __all__ += ["Sphere", "interpolated"]
 
-SHORTEST = 32  # coefficients of the first attempt
-NEGLIGIBLE = 1e-15  # tail of a series, in parts of the largest coefficient
-DROPPED = 1e-16  # coefficients that are left out, likewise
+EPS = np.finfo(float).eps
+SHORTEST = 32  # degree of the first attempt
+ROUNDING = 4e-15  # error of a series that is as good as values are, relative to them
+SMALL = 1e-10  # error below which rounding may be what is left of it
+SAFETY = 2.0  # of an error over the largest that was seen
 ACCURACY = 1e-13  # what the error of an entry should be of the entry itself,
 DATA = 1e-15  # but for what an error of this size of the angle makes of it
 
@@ -67,8 +69,7 @@ class AngleInputs(Inputs):
     def standard_row(self):
         """A standardised row with itself."""
         one, same = np.ones(1), np.ones(1, dtype=bool)
-        options = {"ntk": self.ntk, "width": self.width}
-        return AngleInputs(1.0, one, 1.0 - one, same=same, **options)
+        return AngleInputs(1.0, one, 1.0 - one, same=same, ntk=True, width=self.width)
 
     def rescaled(self, length_scale):
         """The inputs divided by a number."""
@@ -114,13 +115,13 @@ class Sphere:
         values = self._values(np.append(cos, 1.0), np.append(sin, 0.0), same)
         return values[:, :-1], values[:, -1:]
 
-    def along(self, phase):
-        """The values at the angles ``pi * cos(phase / 2)**2``, accurate at both ends.
+    def along(self, part):
+        """The values at the angles whose places on [-1, 1] are ``cos(pi * part)``.
 
-        For phases from 0 to pi they go from pi to 0, and ``cos(phase)`` is what they
-        are mapped to on [-1, 1].
+        Parts from 0 to 1 go from opposed to parallel rows. Angles near both ends have
+        a small relative error.
         """
-        angle, rest = np.pi * np.cos(phase / 2) ** 2, np.pi * np.sin(phase / 2) ** 2
+        angle, rest = (np.pi * np.sin(np.pi / 2 * p) ** 2 for p in (1.0 - part, part))
         acute = angle < rest
         smaller = np.where(acute, angle, rest)
         return self(np.where(acute, 1.0, -1.0) * np.cos(smaller), np.sin(smaller))
@@ -143,7 +144,7 @@ class AngleSeries:
     ----------
     coefficients : array of shape (n_values, degree + 1)
     error : array of shape (n_values,)
-        Estimates of the largest absolute errors.
+        Bounds of the absolute errors.
     floor : array of shape (n_values,)
         Smaller values have fewer than 13 digits.
     """
@@ -154,37 +155,42 @@ class AngleSeries:
 
     @classmethod
     def of(cls, sphere, longest):
-        """The shortest series that is exact to rounding, of at most `longest` terms.
+        """The shortest series that is exact to rounding, of degree `longest` at most.
 
-        Where a longer series is not better, the values are not: their rounding is
-        all that is left.
+        Half of the angles that it is checked at are those it was made from. Where
+        twice as many do not make it better, the rounding of the values is all that
+        is left.
         """
         size, previous = SHORTEST, np.inf
+        values = sphere.along(_parts(size))
         while True:
-            phase = np.pi * (np.arange(size) + 0.5) / size
-            coefficients = interpolated(sphere.along(phase))
-            scale = np.max(np.abs(coefficients), axis=1)
-            tail = np.max(np.abs(coefficients[:, -size // 4 :]), axis=1)
-            worst = np.max(tail / np.where(scale > 0, scale, 1.0))
-            if not NEGLIGIBLE < worst < 0.5 * previous or size >= longest:
-                return cls._checked(sphere, coefficients)
-            size, previous = 2 * size, worst
+            between = sphere.along((np.arange(size) + 0.5) / size)
+            finer = np.insert(values, np.arange(1, size + 1), between, axis=1)
+            series = cls._checked(interpolated(values), finer)
+            worst = np.max(series.error / _scale(series.coefficients))
+            settled = worst <= ROUNDING or SMALL >= worst >= 0.5 * previous
+            if settled or not worst < np.inf or 2 * size > longest:
+                return series
+            values, size, previous = finer, 2 * size, worst
 
     @classmethod
-    def _checked(cls, sphere, coefficients):
-        """The series without the terms at its end that do not count, and its errors."""
-        size = coefficients.shape[1]
-        scale = np.max(np.abs(coefficients), axis=1, keepdims=True)
-        counts = np.any(np.abs(coefficients) > DROPPED * scale, axis=0)
-        kept = coefficients[:, : 1 + max(np.nonzero(counts)[0], default=0)]
-        phase = np.linspace(0.0, np.pi, 2 * size + 1)
-        values, x = sphere.along(phase), np.cos(phase)
+    def _checked(cls, coefficients, values):
+        """A series without the terms that do not count, and its errors.
+
+        The values are those it goes through and, between them, as many others.
+        """
+        x = np.cos(np.pi * _parts(values.shape[1] - 1))
+        gap = np.max(np.abs(_series(coefficients, x) - values), axis=1)
+        negligible = np.clip(gap / _scale(coefficients) / 4, 4 * EPS, SMALL)
+        negligible *= _scale(coefficients)
+        tails = np.cumsum(np.abs(coefficients[:, ::-1]), axis=1)[:, ::-1]
+        needed = np.any(tails > negligible[:, None], axis=0)
+        kept = coefficients[:, : max(1, np.count_nonzero(needed))]
         gap = np.abs(_series(kept, x) - values)
-        tail = np.sum(np.abs(coefficients[:, kept.shape[1] :]), axis=1)
-        error = np.max(gap, axis=1) + tail + np.finfo(float).eps * scale[:, 0]
         slope = np.abs(_series(chebyshev.chebder(kept, axis=1), x)) * (2.0 / math.pi)
         exact = gap <= ACCURACY * np.abs(values) + DATA * slope
-        return cls(kept, error, np.max(np.where(exact, 0.0, np.abs(values)), axis=1))
+        floor = np.max(np.where(exact, 0.0, np.abs(values)), axis=1)
+        return cls(kept, SAFETY * np.max(gap, axis=1), floor)
 
     def __call__(self, angle):
         """The values at some angles, an array of shape (n_values, ...)."""
@@ -192,11 +198,23 @@ class AngleSeries:
 
 
 def interpolated(values):
-    """Chebyshev coefficients of the polynomial through the values at its nodes."""
-    size = values.shape[1]
-    coefficients = fft.dct(values, type=2) / size
-    coefficients[:, 0] /= 2.0
+    """Chebyshev coefficients of the polynomial of degree n through n + 1 values.
+
+    They belong to the points ``cos(pi * k / n)``.
+    """
+    coefficients = fft.dct(values, type=1) / (values.shape[1] - 1)
+    coefficients[:, [0, -1]] /= 2.0
     return coefficients
+
+
+def _parts(size):
+    return np.arange(size + 1) / size
+
+
+def _scale(coefficients):
+    """An upper bound of a series; 1 for 0."""
+    total = np.sum(np.abs(coefficients), axis=1)
+    return np.where(total > 0, total, 1.0)
 
 
 def _series(coefficients, x):
