@@ -47,7 +47,7 @@ class Cholesky:
         numpy.linalg.LinAlgError
             If the largest jitter is not enough: G is not positive semi-definite.
         """
-        H, scale = _equilibrated(matrix, noise)
+        H, scale = equilibrated(matrix, noise)
         diagonal = H.diagonal().copy()
         jitter, step = 0.0, len(H) * EPS
         while not _factorized(H, diagonal + jitter * np.maximum(diagonal, 0.5)):
@@ -112,7 +112,7 @@ class CholeskyFactor:
         return self.scale**2 * np.array([column @ column for column in below])
 
 
-def _equilibrated(matrix, noise):
+def equilibrated(matrix, noise):
     """``D G D`` with a diagonal near 1, in the place of `matrix`, and diag(D).
 
     Rescaling by powers of two is exact. It keeps a row of enormous norm from
