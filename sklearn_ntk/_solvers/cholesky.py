@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack, solve_triangular
+from scipy.linalg import blas, cho_solve, lapack, solve_triangular
 
 __all__ = ["Cholesky", "CholeskyFactor"]
 
@@ -88,6 +88,14 @@ class CholeskyFactor:
         """H = C^-1 B where G = C C', so that H' H = B' G^-1 B."""
         B = self._scaled(B)
         return solve_triangular(self.lower, B, lower=True, check_finite=False)
+
+    def lift(self, V):
+        """C V where G = C C', for V of shape (n, k)."""
+        return blas.dtrmm(1.0, self.lower, V, lower=1) / self.scale[:, None]
+
+    def project(self, B):
+        """C' B, for B of shape (n, k): the transpose of `lift`."""
+        return blas.dtrmm(1.0, self.lower, B / self.scale[:, None], lower=1, trans_a=1)
 
     def _scaled(self, B):
         return (self.scale * B.T).T
