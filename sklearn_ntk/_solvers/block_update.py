@@ -5,7 +5,7 @@ from scipy.linalg import lapack, solve_triangular
 
 from sklearn_ntk._solvers.cholesky import EPS, CholeskyFactor, equilibrated
 
-__all__ = ["extended", "inverse_diagonal_after"]
+__all__ = ["extended"]
 
 LARGEST = 2.0  # entry of a matrix that was equilibrated
 
@@ -56,28 +56,5 @@ def extended(factor, cross, block, noise):
     rcond, _ = lapack.dpocon(L, LARGEST * (n + m), uplo="L")
     if rcond < (n + m) * EPS:
         return None
-    return CholeskyFactor(L, np.concatenate([factor.scale, scale]))
-
-
-def inverse_diagonal_after(known, factor):
-    """The diagonal of G^-1, from that of its leading block alone.
-
-    Parameters
-    ----------
-    known : ndarray of shape (n,)
-        Diagonal of the inverse of the first n rows and columns of G.
-    factor : CholeskyFactor
-        Of G, with m rows more.
-
-    Returns
-    -------
-    ndarray of shape (n + m,)
-    """
-    n = len(known)
-    L, R, S = factor.lower[:n, :n], factor.lower[n:, :n], factor.lower[n:, n:]
-    both = solve_triangular(L, R.T, lower=True, trans="T", check_finite=False).T
-    rows = np.hstack([both, -np.eye(len(S))])
-    rows = solve_triangular(S, rows, lower=True, overwrite_b=True, check_finite=False)
-    added = factor.scale**2 * np.einsum("ij,ij->j", rows, rows)
-    added[:n] += known
-    return added
+    known = vars(factor).get("_inverse_diagonal")  # if anyone asked for it
+    return CholeskyFactor(L, np.concatenate([factor.scale, scale]), leading=known)

@@ -1,6 +1,7 @@
 """The direct solver: a Cholesky factorisation that says when it had to help itself."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import blas, cho_solve, lapack, solve_triangular
@@ -73,11 +74,14 @@ class CholeskyFactor:
         The diagonal of D.
     jitter : float
         What was added to the diagonal of G, relative to it. 0 where all was well.
+    leading : ndarray of shape (m,), default=None
+        The diagonal of the inverse of the first m rows and columns of G, if known.
     """
 
     lower: np.ndarray
     scale: np.ndarray
     jitter: float = 0.0
+    leading: np.ndarray | None = None
 
     def solve(self, B):
         """G^-1 B, for B of shape (n,) or (n, k)."""
@@ -115,9 +119,26 @@ class CholeskyFactor:
 
     def inverse_diagonal(self):
         """The diagonal of G^-1."""
+        return self._inverse_diagonal
+
+    @cached_property
+    def _inverse_diagonal(self):
+        if self.leading is not None:
+            return self._inverse_diagonal_after(self.leading)
         root, _ = lapack.dtrtri(self.lower, lower=1)
         below = (column[j:] for j, column in enumerate(root.T))
         return self.scale**2 * np.array([column @ column for column in below])
+
+    def _inverse_diagonal_after(self, known):
+        """The same by the other rows of L^-1 alone."""
+        m = len(known)
+        L, R, S = self.lower[:m, :m], self.lower[m:, :m], self.lower[m:, m:]
+        both = solve_triangular(L, R.T, lower=True, trans="T", check_finite=False).T
+        rows = np.hstack([both, -np.eye(len(S))])
+        rows = solve_triangular(S, rows, lower=True, check_finite=False)
+        added = self.scale**2 * np.einsum("ij,ij->j", rows, rows)
+        added[:m] += known
+        return added
 
 
 def equilibrated(matrix, noise):
