@@ -1,6 +1,6 @@
 """Infinitely wide neural networks as scikit-learn kernels and estimators."""
 
-from sklearn_ntk import networks
+from sklearn_ntk import dynamics, networks
 from sklearn_ntk.classification import NNGPClassifier, NTKClassifier
 from sklearn_ntk.kernels import NNGP, NTK
 from sklearn_ntk.large_gram import compute_gram
@@ -16,5 +16,6 @@ __all__ = [
     "NTKClassifier",
     "NTKRegressor",
     "compute_gram",
+    "dynamics",
     "networks",
 ]

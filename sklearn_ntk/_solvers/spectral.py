@@ -138,8 +138,21 @@ class Spectrum:
         ndarray of shape (..., n, k)
             With the shape that `time` and `alpha` broadcast to in front.
         """
-        filtered = self.filter(time, alpha)[..., None] * self.project(y)
-        columns = np.moveaxis(filtered, -2, 0)
+        return self.filtered(y, self.filter(time, alpha))
+
+    def filtered(self, y, gain):
+        """``S U gain U' S y`` for several functions of the eigenvalues.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, k)
+        gain : ndarray of shape (..., n)
+
+        Returns
+        -------
+        ndarray of shape (..., n, k)
+        """
+        columns = np.moveaxis(gain[..., None] * self.project(y), -2, 0)
         lifted = self.lift(columns.reshape(len(self.root), -1))
         return np.moveaxis(lifted.reshape(columns.shape), 0, -2)
 
