@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight
 
@@ -15,6 +16,7 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "_check_optimize_result",
+    "_check_partial_fit_first_call",
     "_check_sample_weight",
     "_fit_context",
     "validate_parameter_constraints",

@@ -2,14 +2,20 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_ntk._estimators.base import NetworkEstimator, noise_of
+from sklearn_ntk._estimators.base import noise_of
 from sklearn_ntk._estimators.calibration import SoftmaxScale
 from sklearn_ntk._estimators.class_weights import weight_of_rows
 from sklearn_ntk._estimators.docs import with_shared_parameters
 from sklearn_ntk._estimators.gradient_flow import GradientFlow, checked_times
-from sklearn_ntk._sklearn_private import StrOptions, _fit_context
+from sklearn_ntk._estimators.growing import GrowingEstimator, takes_more_rows
+from sklearn_ntk._sklearn_private import (
+    StrOptions,
+    _check_partial_fit_first_call,
+    _fit_context,
+)
 from sklearn_ntk._solvers.held_out import HeldOut
 from sklearn_ntk._solvers.leave_one_out import leave_one_out
 
@@ -18,11 +24,11 @@ __all__ = ["NNGPClassifier", "NTKClassifier"]
 TINY = 1e-12  # an alpha for held-out predictions where there is none
 
 
-class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
+class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
     """What the two classifiers share: all but the kernel."""
 
     _parameter_constraints: dict = {
-        **NetworkEstimator._parameter_constraints,
+        **GrowingEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -72,18 +78,90 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 f"{type(self).__name__} needs at least 2 classes in rows of positive "
                 f"weight; got 1 class, {self.classes_.tolist()}."
             )
+        return self._trained_to_labels()
+
+    @available_if(takes_more_rows)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Fit the model to more rows, beside those it has been fitted to.
+
+        The result is that of a fit to all rows. To the end of training the
+        factorisation grows by a block, so that m rows more than n take of the order of
+        :math:`n^2 m` operations; for a finite training time, where `class_weight` is
+        "balanced", or where a jitter is needed, it is made anew.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            More rows. There is no `partial_fit` for a precomputed matrix.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that there will be; needed at the first call, unless it comes
+            after `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as for `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data are not valid, unlike those before, or of other classes.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If alpha is too small for the conditioning, with the jitter added.
+        """
+        first = not self._is_trained()
+        validated = self._validated_for_fit if first else self._validated_for_update
+        X, y = validated(X, y)
+        check_classification_targets(y)
+        _check_partial_fit_first_call(self, classes)
+        if first:
+            return self._fit_first(X, y, sample_weight)
+        X, weight, alpha, rows = self._counting(X, sample_weight)
+        labels, blocks = self._labels_of(y[rows]), self._blocks(X)
+        self._weight = self._weight_of_rows
+        self._append(X, weight, alpha)
+        self._labels = np.concatenate([self._labels, labels])
+        return self._trained_to_labels(blocks)
+
+    def _fit_first(self, X, y, sample_weight):
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes; got "
+                f"{self.classes_.tolist()}."
+            )
+        self._labels = self._labels_of(self._keep_rows(X, y, sample_weight))
+        return self._trained_to_labels()
+
+    def _labels_of(self, y):
+        """Indices into `classes_`."""
+        unseen = np.setdiff1d(y, self.classes_)
+        if len(unseen):
+            raise ValueError(
+                f"y must hold labels of classes_, {self.classes_.tolist()}, which the "
+                f"first fit has set. Got {unseen.tolist()} as well."
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _trained_to_labels(self, blocks=None):
         self._weigh_classes()
         codes = _codes(self._labels, len(self.classes_))
         self.intercept_ = self._weight @ codes / self._weight.sum()
         self._targets = codes - self.intercept_
-        self._factor = self._trained(self._train_gram(self._kind, self.network_))
+        self._factor = self._retrained(blocks)
         self.dual_coef_ = self._factor.solve(self._targets)
         self._probabilities = self._calibrated(self._unseen())
         return self
 
     def _weigh_classes(self):
         """Let class weights multiply the weights of rows."""
-        self._n_rows = self._weight.sum()
+        self._weight_of_rows = self._weight
         self._unit = weight_of_rows(
             self.class_weight, self.classes_, self._labels, self._weight
         )
@@ -97,7 +175,7 @@ class _NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _calibrated(self, unseen):
         """The scale of probabilities from predictions of unseen rows."""
-        share = self._weight * (self._n_rows / self._weight.sum())
+        share = self._weight * (self._weight_of_rows.sum() / self._weight.sum())
         return SoftmaxScale.fit(_per_class(unseen), self._labels, share)
 
     def decision_function(self, X):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from sklearn_ntk._solvers.block_update import extended
 from sklearn_ntk._solvers.cholesky import Cholesky
 from sklearn_ntk._solvers.leave_one_out import leave_one_out
 
@@ -143,3 +144,40 @@ def test_leave_one_out_without_noise():
         found = leave_one_out(factor, y, np.zeros(12), weight)
         expected = [left_out(K, y, np.zeros(12), weight, i) for i in range(12)]
         assert_allclose(found, expected, rtol=1e-9, atol=1e-13)
+
+
+def grown(n=12, m=5, seed=3):
+    """A positive definite matrix of n + m rows, and the noise of its rows."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(n + m, 2 * n)) * np.logspace(-3, 3, n + m)[:, None]
+    return root @ root.T, rng.uniform(0.0, 1.0, n + m)
+
+
+def test_block_update_is_a_new_factorisation():
+    K, noise = grown()
+    n = 12
+    G, y = K + np.diag(noise), np.cos(np.arange(17.0))
+    old = Cholesky().factorize(K[:n, :n].copy(), noise[:n])
+    new = extended(old, K[n:, :n], K[n:, n:].copy(), noise[n:])
+    expected = Cholesky().factorize(K.copy(), noise)
+    assert_allclose(np.tril(new.lower), np.tril(expected.lower), rtol=1e-9, atol=1e-13)
+    assert_allclose(new.scale, expected.scale)
+    assert_allclose(G @ new.solve(y), y, rtol=1e-9)
+    assert_allclose(new.inverse_diagonal(), np.diag(np.linalg.inv(G)), rtol=1e-8)
+    old.inverse_diagonal()  # is from now on known
+    new = extended(old, K[n:, :n], K[n:, n:].copy(), noise[n:])
+    assert new.leading is not None
+    assert_allclose(new.inverse_diagonal(), np.diag(np.linalg.inv(G)), rtol=1e-8)
+    again = extended(new, np.zeros((1, 17)), np.array([[4.0]]), np.zeros(1))
+    assert_allclose(again.solve(np.ones(18))[-1], 0.25)
+
+
+def test_block_update_declines_what_needs_a_jitter():
+    K, _ = grown()
+    rows = np.array([*range(12), 3])  # a duplicate without noise
+    K, zero = K[np.ix_(rows, rows)], np.zeros(13)
+    old = Cholesky().factorize(K[:12, :12].copy(), zero[:12])
+    assert old.jitter == 0.0
+    assert extended(old, K[12:, :12], K[12:, 12:].copy(), zero[12:]) is None
+    K[12, 12] = 0.5 * K[3, 3]  # and what is not positive semi-definite
+    assert extended(old, K[12:, :12], K[12:, 12:].copy(), zero[12:]) is None

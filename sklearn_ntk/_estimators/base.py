@@ -19,7 +19,7 @@ from sklearn_ntk._sklearn_private import (
 from sklearn_ntk._solvers.cholesky import Cholesky
 from sklearn_ntk.networks import Layer
 
-__all__ = ["NetworkEstimator", "noise_of"]
+__all__ = ["NetworkEstimator", "counting", "noise_of"]
 
 ASYMMETRY = 1e-8  # of a precomputed Gram matrix, relative to its largest entry
 
@@ -63,12 +63,7 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
 
     def _keep_rows(self, X, y, sample_weight):
         """Keep what counts of the training set, its weights and alphas; y of it."""
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-        self._rows = np.flatnonzero(weight)  # also makes copies of what was given
-        if len(self._rows) == 0:
-            raise ValueError("sample_weight must have a positive element. All are 0.")
+        weight, self._rows = counting(X, sample_weight)
         if self._is_precomputed():
             _check_gram(X)
             self.network_ = self.network
@@ -116,7 +111,8 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
 
     def _trained(self, K):
         """What training makes of targets, ``.solve(y)``; K is overwritten."""
-        return self._factorize(K, noise_of(self._alpha, self._weight))
+        self._noise = noise_of(self._alpha, self._weight)
+        return self._factorize(K, self._noise)
 
     def _factorize(self, K, noise):
         """A factorisation of K + diag(noise), in the place of K; warns of a jitter."""
@@ -137,6 +133,17 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
 def noise_of(alpha, weight):
     """What alpha adds to the diagonal for rows that count `weight` times."""
     return alpha / np.maximum(weight, 1e-300)
+
+
+def counting(X, sample_weight):
+    """Weights of rows, and the indices of those that count."""
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    rows = np.flatnonzero(weight)
+    if len(rows) == 0:
+        raise ValueError("sample_weight must have a positive element. All are 0.")
+    return weight, rows
 
 
 def _check_gram(K):

@@ -16,6 +16,7 @@ def weight_of_rows(class_weight, classes, labels, sample_weight):
     class_weight : dict, "balanced" or None
         As scikit-learn has it.
     classes : ndarray of shape (n_classes,)
+        Those without a row do not matter to "balanced".
     labels : ndarray of int, shape (n,)
         Indices into `classes`.
     sample_weight : ndarray of shape (n,)
@@ -26,8 +27,14 @@ def weight_of_rows(class_weight, classes, labels, sample_weight):
     ValueError
         If a weight is not positive and finite, or a dict names other classes.
     """
-    weights = compute_class_weight(
-        class_weight, classes=classes, y=classes[labels], sample_weight=sample_weight
+    weights, seen = np.ones(len(classes)), np.arange(len(classes))
+    if class_weight == "balanced":
+        seen = np.unique(labels)
+    weights[seen] = compute_class_weight(
+        class_weight,
+        classes=classes[seen],
+        y=classes[labels],
+        sample_weight=sample_weight,
     )
     if not (np.all(np.isfinite(weights)) and np.all(weights > 0)):
         raise InvalidParameterError(

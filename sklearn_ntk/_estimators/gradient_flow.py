@@ -34,6 +34,10 @@ class GradientFlow:
         self._warn_of_rounding(np.array([self.training_time]))
         return self._at(self.training_time)
 
+    def _retrained(self, blocks):
+        self._spectrum = None
+        return super()._retrained(blocks)
+
     def _at(self, time):
         """What training for a time makes of targets, ``.solve(y)``."""
         if np.isinf(time) and np.isinf(self.training_time):

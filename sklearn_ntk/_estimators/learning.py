@@ -99,7 +99,16 @@ class LearnedLikelihood:
             self._warn_at_bounds(bounds)
             self.kernel_, self._alpha = self._model(self.theta_)
             self.network_ = getattr(self.kernel_, "network", self.network_)
+
+    def _alpha_of_more_rows(self, n_samples):
+        learned = self.optimizer is not None and self._alpha_is_free()
+        if learned:
+            return np.full(n_samples, self.alpha_)
+        return super()._alpha_of_more_rows(n_samples)
+
+    def _finished(self):
         self.alpha_ = self._alpha if np.ndim(self.alpha) else float(self._alpha[0])
+        return super()._finished()
 
     def _objective(self, theta, eval_gradient=True):
         """What is minimised; infinite where the kernel matrix is not sound."""

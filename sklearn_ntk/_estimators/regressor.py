@@ -2,23 +2,24 @@
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_ntk._engine.gram import diagonal, gram
-from sklearn_ntk._estimators.base import NetworkEstimator
+from sklearn_ntk._estimators.growing import GrowingEstimator, takes_more_rows
 from sklearn_ntk._estimators.targets import TargetScale
 from sklearn_ntk._sklearn_private import _fit_context
 
 __all__ = ["NetworkRegressor"]
 
 
-class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
+class NetworkRegressor(MultiOutputMixin, RegressorMixin, GrowingEstimator):
     """Base class of the regressors.
 
     A subclass says what its covariance needs of the kernels, ``_spread(X, full)``.
     """
 
     _parameter_constraints: dict = {
-        **NetworkEstimator._parameter_constraints,
+        **GrowingEstimator._parameter_constraints,
         "normalize_y": ["boolean"],
     }
 
@@ -60,16 +61,69 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             If alpha is too small for the conditioning, with the jitter added.
         """
         X, y = self._validated_for_fit(X, y, multi_output=True, y_numeric=True)
-        y = y.astype(np.float64, copy=False)
-        y = self._keep_rows(X, y, sample_weight)
-        if self.normalize_y:
-            self._targets = TargetScale.of(y, self._weight)
-        else:
-            self._targets = TargetScale.identity(y)
-        self._y = self._targets.standardized(y)
+        self._set_targets(self._keep_rows(X, y, sample_weight))
         self._learn()
-        K = self._train_gram(self._kind, self.network_)
-        self._factor = self._trained(K)
+        self._factor = self._trained(self._train_gram(self._kind, self.network_))
+        return self._finished()
+
+    @available_if(takes_more_rows)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Fit the model to more rows, beside those it has been fitted to.
+
+        The result is that of a fit to all rows, and the first call is such a fit. To
+        the end of training the factorisation grows by a block, so that m rows more
+        than n take of the order of :math:`n^2 m` operations; for a finite training
+        time, or where a jitter is needed, it is made anew. The network, and what was
+        learned of it and of `alpha`, stay as they are.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            More rows. There is no `partial_fit` for a precomputed matrix.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets. Centring and scaling are renewed with them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as for `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data are not valid, or unlike those before.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If alpha is too small for the conditioning, with the jitter added.
+        """
+        if not self._is_trained():
+            return self.fit(X, y, sample_weight)
+        X, y = self._validated_for_update(X, y, multi_output=True, y_numeric=True)
+        if y.shape[1:] != self._y.shape[1:]:
+            raise ValueError(
+                f"y must have the shape {('n_samples', *self._y.shape[1:])} of the "
+                f"targets before. Got {y.shape}."
+            )
+        X, weight, alpha, rows = self._counting(X, sample_weight)
+        blocks = self._blocks(X)
+        self._append(X, weight, alpha)
+        self._set_targets(np.concatenate([self._y_fit, y[rows]]))
+        self._factor = self._retrained(blocks)
+        return self._finished()
+
+    def _set_targets(self, y):
+        self._y_fit = y.astype(np.float64, copy=False)
+        if self.normalize_y:
+            self._targets = TargetScale.of(self._y_fit, self._weight)
+        else:
+            self._targets = TargetScale.identity(self._y_fit)
+        self._y = self._targets.standardized(self._y_fit)
+
+    def _finished(self):
         self.dual_coef_ = self._factor.solve(self._y)
         self._scale_spread()
         return self

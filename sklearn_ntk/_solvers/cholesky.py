@@ -1,9 +1,10 @@
 """The direct solver: a Cholesky factorisation that says when it had to help itself."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack, solve_triangular
+from scipy.linalg import blas, cho_solve, lapack, solve_triangular
 
 __all__ = ["Cholesky", "CholeskyFactor"]
 
@@ -47,7 +48,7 @@ class Cholesky:
         numpy.linalg.LinAlgError
             If the largest jitter is not enough: G is not positive semi-definite.
         """
-        H, scale = _equilibrated(matrix, noise)
+        H, scale = equilibrated(matrix, noise)
         diagonal = H.diagonal().copy()
         jitter, step = 0.0, len(H) * EPS
         while not _factorized(H, diagonal + jitter * np.maximum(diagonal, 0.5)):
@@ -73,11 +74,14 @@ class CholeskyFactor:
         The diagonal of D.
     jitter : float
         What was added to the diagonal of G, relative to it. 0 where all was well.
+    leading : ndarray of shape (m,), default=None
+        The diagonal of the inverse of the first m rows and columns of G, if known.
     """
 
     lower: np.ndarray
     scale: np.ndarray
     jitter: float = 0.0
+    leading: np.ndarray | None = None
 
     def solve(self, B):
         """G^-1 B, for B of shape (n,) or (n, k)."""
@@ -88,6 +92,14 @@ class CholeskyFactor:
         """H = C^-1 B where G = C C', so that H' H = B' G^-1 B."""
         B = self._scaled(B)
         return solve_triangular(self.lower, B, lower=True, check_finite=False)
+
+    def lift(self, V):
+        """C V where G = C C', for V of shape (n, k)."""
+        return blas.dtrmm(1.0, self.lower, V, lower=1) / self.scale[:, None]
+
+    def project(self, B):
+        """C' B, for B of shape (n, k): the transpose of `lift`."""
+        return blas.dtrmm(1.0, self.lower, B / self.scale[:, None], lower=1, trans_a=1)
 
     def _scaled(self, B):
         return (self.scale * B.T).T
@@ -107,12 +119,29 @@ class CholeskyFactor:
 
     def inverse_diagonal(self):
         """The diagonal of G^-1."""
+        return self._inverse_diagonal
+
+    @cached_property
+    def _inverse_diagonal(self):
+        if self.leading is not None:
+            return self._inverse_diagonal_after(self.leading)
         root, _ = lapack.dtrtri(self.lower, lower=1)
         below = (column[j:] for j, column in enumerate(root.T))
         return self.scale**2 * np.array([column @ column for column in below])
 
+    def _inverse_diagonal_after(self, known):
+        """The same by the other rows of L^-1 alone."""
+        m = len(known)
+        L, R, S = self.lower[:m, :m], self.lower[m:, :m], self.lower[m:, m:]
+        both = solve_triangular(L, R.T, lower=True, trans="T", check_finite=False).T
+        rows = np.hstack([both, -np.eye(len(S))])
+        rows = solve_triangular(S, rows, lower=True, check_finite=False)
+        added = self.scale**2 * np.einsum("ij,ij->j", rows, rows)
+        added[:m] += known
+        return added
 
-def _equilibrated(matrix, noise):
+
+def equilibrated(matrix, noise):
     """``D G D`` with a diagonal near 1, in the place of `matrix`, and diag(D).
 
     Rescaling by powers of two is exact. It keeps a row of enormous norm from
