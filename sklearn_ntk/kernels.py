@@ -97,10 +97,17 @@ class _NetworkKernel(DefaultNetwork, Kernel):
                 raise ValueError("Gradient can only be evaluated when Y is None.")
             return engine.gradient(self._network(), _checked(X), kind=self._kind)
         if Y is None:
-            (K,) = engine.gram(self._network(), _checked(X), kinds=(self._kind,))
-        else:
-            X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
-            (K,) = engine.gram(self._network(), X, Y, kinds=(self._kind,))
+            return self._matrix(_checked(X))
+        return self._matrix(
+            *check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
+        )
+
+    def _matrix(self, X, Y=None, *, out=None, **options):
+        """The kernel of rows that have been checked; options are the engine's."""
+        outputs = None if out is None else (out,)
+        (K,) = engine.gram(
+            self._network(), X, Y, kinds=(self._kind,), out=outputs, **options
+        )
         return K
 
     def diag(self, X):

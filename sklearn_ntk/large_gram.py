@@ -12,9 +12,9 @@ from sklearn.utils import check_array
 from sklearn_ntk._large.arrays import ArrayOutput, check_array_output
 from sklearn_ntk._large.files import FileOutput, NpyFile
 from sklearn_ntk._large.fingerprint import fingerprint
-from sklearn_ntk._large.plan import BlockPlan, block_size
+from sklearn_ntk._large.plan import BlockPlan, block_size, has_precision
 from sklearn_ntk._large.progress import Progress
-from sklearn_ntk._large.workers import WorkerLostError, blocks
+from sklearn_ntk._large.workers import WorkerLostError, blocks, n_workers
 from sklearn_ntk._large.zarr import ZarrFile, is_zarr_array
 from sklearn_ntk._sklearn_private import InvalidParameterError
 
@@ -56,7 +56,10 @@ def compute_gram(
           is replaced when the new one is complete, and not before.
         - An array: it is written in place. It must have the right shape and dtype.
     dtype : float64, float32 or None, default=None
-        Of the result. None: float64. Blocks are computed in double precision.
+        Of the result. None: float64. In float32 the kernels `NTK` and `NNGP` are
+        computed in single precision where their activations have closed forms, to
+        five digits or more and in about half the time. The diagonal, pairs of rows
+        that are close, and all other kernels are computed in double precision.
     n_jobs : int or None, default=None
         Number of threads for a block; None means all cores. With processes or a
         cluster as joblib's active backend, the number of blocks at a time.
@@ -90,9 +93,11 @@ def compute_gram(
 
     Notes
     -----
-    Beyond the result and the data it takes a few blocks of 1536 rows and columns, 19 MB
-    each in double precision, and smaller ones where the `working_memory` of
-    :func:`sklearn.config_context` asks for it.
+    In memory and with threads, `NTK` and `NNGP` are computed as by ``kernel(X)``, and
+    at the same cost. All else is computed in blocks of 1536 rows and columns, 19 MB
+    each in double precision and smaller where the `working_memory` of
+    :func:`sklearn.config_context` asks for it; a few of them are held beside the
+    result and the data.
 
     Until it is complete, the file ``gram.npy`` is called ``gram.npy.partial``. A
     journal, ``gram.npy.progress``, lists the blocks that it holds: seconds after they
@@ -130,6 +135,10 @@ def compute_gram(
     shape = X.shape[0], (X if Y is None else Y).shape[0]
     plan = BlockPlan(shape, Y is None, block_size())
     output = _opened(out, kernel, X, Y, plan, dtype, resume)
+    if output.in_memory and has_precision(kernel) and n_workers(n_jobs) == 1:
+        progress = Progress(shape[0] * shape[1], 0, verbose)
+        options = {"dtype": dtype, "n_jobs": n_jobs, "tell": progress.update}
+        return kernel._matrix(X, Y, out=output.array, **options)
     _fill(output, kernel, X, Y, plan, dtype, n_jobs, verbose)
     return output.finish()
 

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from functools import partial
 
@@ -19,7 +21,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
-from sklearn_ntk import NNGP, NTK, compute_gram
+from sklearn_ntk import NNGP, NTK, compute_gram, large_gram
 from sklearn_ntk._engine.threads import n_threads
 from sklearn_ntk._large import files, room
 from sklearn_ntk._large import workers as workers_module
@@ -72,6 +74,13 @@ def interrupted(monkeypatch, X, out, kernel=None):
             compute_gram(kernel or NTK(), X, out=out)
 
 
+def by_blocks(kernel, X, Y=None, **options):
+    """The matrix by blocks, computed without an interruption."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "K.npy")
+        return np.array(compute_gram(kernel, X, Y, out=out, **options))
+
+
 # Values ---------------------------------------------------------------------------
 
 
@@ -99,10 +108,45 @@ def test_sparse_rows(X):
     assert_allclose(compute_gram(NTK(), S, S[:45]), NTK()(S, S[:45]), rtol=1e-13)
 
 
-def test_single_precision(X):
-    K = compute_gram(NTK(), X, dtype=np.float32)
-    assert K.dtype == np.float32
-    assert_array_equal(K, compute_gram(NTK(), X).astype(np.float32))
+def test_costs_what_the_kernel_does_where_nothing_is_written(monkeypatch, X):
+    monkeypatch.setattr(large_gram, "_fill", None)
+    for kernel in (NTK(), NNGP(MLP(dropout=0.2))):
+        assert_array_equal(compute_gram(kernel, X), kernel(X))
+        assert_array_equal(compute_gram(kernel, X, X[:45]), kernel(X, X[:45]))
+
+
+class Halved(NTK):
+    def __call__(self, X, Y=None, eval_gradient=False):
+        return 0.5 * super().__call__(X, Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_kernels_derived_from_ours_are_called(dtype, X):
+    assert_allclose(compute_gram(Halved(), X, dtype=dtype), 0.5 * NTK()(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("compute", [compute_gram, by_blocks])
+@pytest.mark.parametrize(
+    "kernel", [NTK(MLP(10)), NNGP(MLP(3, "gelu")), NTK(MLP(2, "tanh"))], ids=repr
+)
+def test_single_precision(kernel, compute, X):
+    whole = kernel(X)
+    half = compute(kernel, X, dtype=np.float32)
+    assert half.dtype == np.float32
+    assert_allclose(half, whole, rtol=1e-5)
+    assert_array_equal(half, half.T)
+    assert_array_equal(np.diagonal(half), np.diagonal(whole).astype(np.float32))
+    assert half[7, 60] == pytest.approx(whole[7, 60], rel=1e-7)  # duplicates
+    by_quadrature = "tanh" in repr(kernel)
+    assert np.all(half == whole.astype(np.float32)) == by_quadrature
+    crossed = compute(kernel, X, X[:45], dtype=np.float32)
+    assert_allclose(crossed, kernel(X, X[:45]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [2.0 * NTK() + WhiteKernel(), RBF()], ids=repr)
+def test_other_kernels_are_rounded_to_single_precision(kernel, X):
+    half, whole = (compute_gram(kernel, X, dtype=t) for t in (np.float32, np.float64))
+    assert_array_equal(half, whole.astype(np.float32))
 
 
 def test_an_asymmetric_block_on_the_diagonal_is_made_symmetric(X):
@@ -121,6 +165,17 @@ def test_blocks_follow_working_memory(monkeypatch, X):
     with config_context(working_memory=1024):
         compute_gram(RBF(), X)
     assert len(computed) == N_BLOCKS + 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_little_memory_is_needed_beyond_the_result(dtype):
+    X = read_only(np.random.default_rng(0).standard_normal((5000, 10)))
+    compute_gram(NTK(), X[:1000], dtype=dtype)  # compiles what it needs
+    tracemalloc.start()
+    K = compute_gram(NTK(), X, dtype=dtype, n_jobs=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < K.nbytes + 60e6
 
 
 @pytest.mark.parametrize("ending", ["npy", "zarr"])
@@ -149,7 +204,7 @@ def test_given_memmap(tmp_path, X):
     out = np.memmap(tmp_path / "raw", mode="w+", dtype=np.float32, shape=(100, 100))
     assert compute_gram(NTK(), X, out=out, dtype="float32") is out
     raw = np.fromfile(tmp_path / "raw", dtype=np.float32).reshape(100, 100)
-    assert_array_equal(raw, compute_gram(NTK(), X, dtype=np.float32))
+    assert_array_equal(raw, by_blocks(NTK(), X, dtype=np.float32))
 
 
 def test_given_zarr_array(tmp_path, X):
@@ -157,7 +212,7 @@ def test_given_zarr_array(tmp_path, X):
         tmp_path / "K", shape=(100, 100), chunks=(30, 70), dtype="f8"
     )
     assert compute_gram(NTK(), X, out=out) is out
-    assert_array_equal(out[:], compute_gram(NTK(), X))
+    assert_array_equal(out[:], by_blocks(NTK(), X))
     assert out.attrs["complete"] is True
 
 
@@ -167,7 +222,7 @@ def test_a_path_becomes_a_file_and_replaces_an_older_one(tmp_path, ending, X):
     for kernel in (NTK(), NNGP()):
         for out in (path, str(path)):
             K = compute_gram(kernel, X, out=out)
-            assert_array_equal(K[:], compute_gram(kernel, X))
+            assert_array_equal(K[:], by_blocks(kernel, X))
     assert sorted(os.listdir(tmp_path)) == [path.name, f"{path.name}.progress"]
 
 
@@ -259,6 +314,93 @@ def test_larger_than_the_disk_is_refused(tmp_path, ending):
     assert not os.listdir(tmp_path)
 
 
+@pytest.fixture
+def largest_file():
+    """A function that limits the size of files, as a full disk would."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size):
+        limit = limits if size is None else (size, limits[1])
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    yield limit
+    limit(None)
+
+
+@pytest.mark.parametrize("ending", ["npy", "zarr"])
+@pytest.mark.parametrize("older", [False, True])
+def test_a_disk_that_is_full_from_the_start(tmp_path, largest_file, ending, older, X):
+    out = tmp_path / f"K.{ending}"
+    if older:
+        compute_gram(NNGP(), X, out=out)
+    largest_file(1000)
+    with pytest.raises(OSError, match="File too large"):
+        compute_gram(NTK(), X, out=out)
+    largest_file(None)
+    assert out.exists() == older
+    if older:
+        assert_array_equal(contents(out), by_blocks(NNGP(), X))
+    assert_array_equal(compute_gram(NTK(), X, out=out)[:], by_blocks(NTK(), X))
+
+
+@pytest.mark.parametrize("ending", ["npy", "zarr"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_too_little_room_costs_nothing_that_is_there(
+    monkeypatch, tmp_path, finished, ending, X
+):
+    out = tmp_path / f"K.{ending}"
+    if finished:
+        compute_gram(NTK(), X, out=out)
+    else:
+        interrupted(monkeypatch, X, out)
+    with monkeypatch.context() as patch:
+        usage = shutil.disk_usage(tmp_path)._replace(free=-80_000)
+        patch.setattr(shutil, "disk_usage", lambda path: usage)
+        with pytest.raises(OSError, match=r"takes 0\.0 GB, and .* are free"):
+            compute_gram(NNGP(), X, out=out)
+    computed = spied(monkeypatch)
+    K = compute_gram(NTK(), X, out=out, resume=True)
+    assert len(computed) == (0 if finished else N_BLOCKS - 3)
+    assert_array_equal(K[:], by_blocks(NTK(), X))
+
+
+def test_a_file_that_is_replaced_makes_room(monkeypatch, tmp_path, X):
+    interrupted(monkeypatch, X, tmp_path / "K.npy")
+    usage = shutil.disk_usage(tmp_path)._replace(free=40_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    compute_gram(NTK(), X, out=tmp_path / "K.npy")
+    with pytest.raises(OSError, match="are free"):
+        compute_gram(NTK(), X, out=tmp_path / "other.npy")
+
+
+@pytest.mark.parametrize("ending", ["npy", "zarr"])
+@pytest.mark.parametrize("interval", [0.0, 2.0])
+def test_a_disk_that_gets_full_on_the_way(
+    monkeypatch, tmp_path, largest_file, ending, interval, X
+):
+    out, computed = tmp_path / f"K.{ending}", []
+
+    def filling(*args, **kwargs):
+        computed.append(args)
+        if len(computed) == 3:
+            largest_file(5000)
+        return block(*args, **kwargs)
+
+    monkeypatch.setattr(files, "INTERVAL", interval)
+    with monkeypatch.context() as patch:
+        patch.setattr(workers_module, "block", filling)
+        with pytest.raises(OSError, match="File too large"):
+            compute_gram(NTK(), X, out=out)
+    largest_file(None)
+    assert not out.exists()
+    computed = spied(monkeypatch)
+    K = compute_gram(NTK(), X, out=out, resume=True)
+    kept = 2 if interval == 0.0 or ending == "zarr" else 0
+    assert N_BLOCKS - kept - 1 <= len(computed) <= N_BLOCKS - kept
+    assert_array_equal(K[:], by_blocks(NTK(), X))
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="nothing is reserved")
 def test_the_file_has_its_blocks_from_the_start(monkeypatch, tmp_path, X):
     def full(descriptor, offset, length):
@@ -292,7 +434,7 @@ def test_what_was_computed_is_kept(monkeypatch, tmp_path, ending, X):
     computed = spied(monkeypatch)
     K = compute_gram(NTK(), X, out=out, resume=True)
     assert len(computed) == N_BLOCKS - 3
-    assert_array_equal(K[:], compute_gram(NTK(), X))
+    assert_array_equal(K[:], by_blocks(NTK(), X))
 
 
 @pytest.mark.parametrize("ending", ["npy", "zarr"])
@@ -305,7 +447,7 @@ def test_an_older_file_stays_until_the_new_one_is_complete(
     opened = np.load(out) if ending == "npy" else zarr.open_array(out, mode="r")[:]
     assert_array_equal(opened, old)
     K = compute_gram(NTK(), X, out=out, resume=True)
-    assert_array_equal(K[:], compute_gram(NTK(), X))
+    assert_array_equal(K[:], by_blocks(NTK(), X))
 
 
 @pytest.mark.parametrize("ending", ["npy", "zarr"])
@@ -322,7 +464,7 @@ def test_without_resume_all_is_computed_again(monkeypatch, tmp_path, X):
     computed = spied(monkeypatch)
     K = compute_gram(NTK(), X, out=tmp_path / "K.npy")
     assert len(computed) == N_BLOCKS
-    assert_array_equal(K, compute_gram(NTK(), X))
+    assert_array_equal(K, by_blocks(NTK(), X))
 
 
 MOMENTS = {  # when a process dies: in a function, at one of its calls; blocks saved
@@ -394,7 +536,7 @@ def test_killed_at_any_moment(monkeypatch, wrecks, moment, X):
     out = wrecks / moment / file_of(moment)
     assert not out.exists()
 
-    expected = compute_gram(NTK(), X)
+    expected = by_blocks(NTK(), X)
     recorded = blocks_in(out.with_name(f"{out.name}.progress"))
     assert len(recorded) == MOMENTS[moment][-1]
     for i, j in recorded:
@@ -405,6 +547,48 @@ def test_killed_at_any_moment(monkeypatch, wrecks, moment, X):
     K = compute_gram(NTK(), X, out=out, resume=True)
     assert len(computed) == N_BLOCKS - len(recorded)
     assert_array_equal(K[:], expected)
+
+
+GAUNTLET = """
+import os, random, signal, sys, time
+import numpy as np
+from sklearn import config_context
+from sklearn_ntk import NTK, compute_gram
+from sklearn_ntk._large import files
+
+rows, out, dtype = sys.argv[1:]
+files.INTERVAL = 0.0
+random.seed(0)
+killed, X, longest = 0, np.load(rows), 0.02
+while True:
+    child = os.fork()
+    if child == 0:
+        with config_context(working_memory=0.01):
+            compute_gram(NTK(), X, out=out, dtype=dtype, n_jobs=1, resume=True)
+        os._exit(0)
+    time.sleep(random.uniform(0.0, longest))
+    os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(status):
+        break
+    killed += 1
+    longest *= 1.1  # until there is time for all of it
+print(killed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize(
+    ("ending", "dtype"), [("npy", "float64"), ("npy", "float32"), ("zarr", "float64")]
+)
+def test_killed_again_and_again(tmp_path, ending, dtype, X):
+    np.save(tmp_path / "X.npy", X)
+    out = tmp_path / f"K.{ending}"
+    command = [sys.executable, "-c", GAUNTLET, tmp_path / "X.npy", out, dtype]
+    killed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert int(killed) > 3
+    with config_context(working_memory=0.01):
+        assert_array_equal(contents(out), by_blocks(NTK(), X, dtype=dtype))
 
 
 def blocks_in(journal):
@@ -427,7 +611,7 @@ def test_a_line_cut_short_is_dropped(monkeypatch, tmp_path, X):
     computed = spied(monkeypatch)
     K = compute_gram(NTK(), X, out=tmp_path / "K.npy", resume=True)
     assert len(computed) == N_BLOCKS - 2
-    assert_array_equal(K, compute_gram(NTK(), X))
+    assert_array_equal(K, by_blocks(NTK(), X))
     assert len(blocks_in(journal)) == N_BLOCKS
 
 
@@ -618,10 +802,10 @@ joblib.register_parallel_backend("list", ListBackend)
 @pytest.mark.parametrize("backend", ["loky", "list"])
 def test_processes_compute_blocks(backend, X):
     with joblib.parallel_config(backend, n_jobs=2):
-        assert_array_equal(compute_gram(NTK(), X), compute_gram(NTK(), X, n_jobs=1))
+        assert_array_equal(compute_gram(NTK(), X), by_blocks(NTK(), X, n_jobs=1))
         K = compute_gram(NTK(), X, X[:45])
         assert os.getpid() not in compute_gram(Placed(), X)
-    assert_array_equal(K, compute_gram(NTK(), X, X[:45]))
+    assert_array_equal(K, by_blocks(NTK(), X, X[:45]))
 
 
 def test_an_error_of_the_kernel_comes_through(monkeypatch, X):
@@ -646,7 +830,7 @@ def test_a_dead_process_is_reported_and_resumed(tmp_path, mortal, X):
     ):
         compute_gram(mortal, X, out=out)
     K = compute_gram(mortal, X, out=out, resume=True)
-    assert_array_equal(K, compute_gram(RBF(), X))
+    assert_array_equal(K, by_blocks(RBF(), X))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
@@ -663,7 +847,7 @@ def test_a_cluster_that_loses_a_worker(tmp_path, mortal, X):
         assert os.getpid() not in compute_gram(Placed(), X)
         K = compute_gram(mortal, X, out=tmp_path / "K.npy")
     assert not os.listdir(mortal.folder)
-    assert_array_equal(K, compute_gram(RBF(), X))
+    assert_array_equal(K, by_blocks(RBF(), X))
 
 
 def test_a_cluster_that_cannot_live(monkeypatch, X):
@@ -671,7 +855,8 @@ def test_a_cluster_that_cannot_live(monkeypatch, X):
         raise workers_module.CancelledError("gone")
         yield
 
-    monkeypatch.setattr(workers_module, "_n_workers", lambda n_jobs: 2)
+    monkeypatch.setattr(workers_module, "n_workers", lambda n_jobs: 2)
+    monkeypatch.setattr(large_gram, "n_workers", lambda n_jobs: 2)
     monkeypatch.setattr(workers_module, "_attempt", lost)
     with pytest.raises(RuntimeError, match=r"died .*Cancelled.*gone\).*is lost"):
         compute_gram(NTK(), X)
@@ -704,13 +889,30 @@ def test_progress_counts_the_whole_matrix(clock, capsys, monkeypatch, X):
         return block(*args, **kwargs)
 
     monkeypatch.setattr(workers_module, "block", slow)
-    compute_gram(NTK(), X, verbose=1)
+    compute_gram(RBF(), X, verbose=1)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == N_BLOCKS
     assert "16.0 %" in lines[0]
     assert "100.0 %, 0:01:00 elapsed, 0:00:00 left" in lines[-1]
-    compute_gram(NTK(), X)
+    compute_gram(RBF(), X)
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("with_itself", [True, False])
+def test_progress_of_what_is_computed_at_once(clock, capsys, monkeypatch, with_itself):
+    def slow(self, amount):
+        clock[0] += 10.0
+        update(self, amount)
+
+    update = Progress.update
+    monkeypatch.setattr(Progress, "update", slow)
+    X = np.random.default_rng(0).standard_normal((700, 3))
+    compute_gram(NTK(), X, None if with_itself else X[:600], verbose=1, n_jobs=2)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 5
+    assert "100.0 %" in lines[-1]
+    assert "0:00:00 left" in lines[-1]
+    assert not any("100.0 %" in line for line in lines[:-1])
 
 
 def test_blocks_are_recorded_every_few_seconds(clock, monkeypatch, tmp_path, X):

@@ -64,3 +64,11 @@ class Matrix:
             block = block[:, height:]
         self.out[rows, columns] = block
         self.out[columns, rows] = block.T
+
+    def n_entries(self, rows, columns):
+        """How many entries of the result a block settles."""
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        if not self.symmetric:
+            return height * width
+        square = height if columns.start == rows.start else 0
+        return height * (2 * width - square)

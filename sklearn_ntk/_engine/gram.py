@@ -12,7 +12,17 @@ from sklearn_ntk.networks._inputs import Inputs
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
 
-def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None, dtype=np.float64):
+def gram(
+    network,
+    X,
+    Y=None,
+    *,
+    kinds=("ntk",),
+    n_jobs=None,
+    dtype=np.float64,
+    out=None,
+    tell=None,
+):
     """Kernel matrices of a network.
 
     Parameters
@@ -28,6 +38,11 @@ def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None, dtype=np.float64):
     dtype : dtype, default=float64
         Of the result. In single precision rows that are close are still
         computed in double precision.
+    out : sequence of arrays or None, default=None
+        What the matrices are written to, one for each of `kinds`, of this dtype.
+    tell : callable or None, default=None
+        Called with a number of entries whenever so many have been written, from
+        several threads.
 
     Returns
     -------
@@ -43,8 +58,8 @@ def gram(network, X, Y=None, *, kinds=("ntk",), n_jobs=None, dtype=np.float64):
     evaluation = Evaluation(
         evaluate, X, Y, ntk="ntk" in kinds, homogeneous=network.is_homogeneous
     )
-    outputs = tuple(np.empty(_shape(X, Y), dtype) for _ in kinds)
-    _fill(evaluation, outputs, n_jobs=n_jobs)
+    outputs = out or tuple(np.empty(_shape(X, Y), dtype) for _ in kinds)
+    _fill(evaluation, outputs, n_jobs=n_jobs, tell=tell)
     return outputs
 
 
@@ -159,7 +174,7 @@ def _shape(X, Y):
     return X.shape[0], (X if Y is None else Y).shape[0]
 
 
-def _fill(evaluation, outputs, *, n_jobs):
+def _fill(evaluation, outputs, *, n_jobs, tell=None):
     """Write all values that are evaluated into matrices."""
     symmetric = evaluation.symmetric
     matrices = [Matrix(out, symmetric=symmetric) for out in outputs]
@@ -167,6 +182,8 @@ def _fill(evaluation, outputs, *, n_jobs):
     def place(rows, columns, values):
         for matrix, value in zip(matrices, values, strict=True):
             matrix.place(rows, columns, value)
+        if tell:
+            tell(matrices[0].n_entries(rows, columns))
 
     overflow = evaluation.run(place, n_jobs=n_jobs, dtype=outputs[0].dtype)
     if symmetric:

@@ -35,6 +35,13 @@ class ArrayOutput:
         self.array = array
         self._set_complete(False)
 
+    @property
+    def in_memory(self):
+        """Whether any part can be written at any time without a detour by a disk."""
+        return isinstance(self.array, np.ndarray) and not isinstance(
+            self.array, np.memmap
+        )
+
     def write(self, rows, columns, values):
         """Write a block of values."""
         if not isinstance(self.array, np.ndarray):

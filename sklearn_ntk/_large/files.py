@@ -37,6 +37,7 @@ class FileOutput:
     """
 
     advice = "What was computed is kept: the same call with resume=True continues."
+    in_memory = False
 
     def __init__(self, file, fingerprint, plan, resume):
         self.file, self.plan = file, plan
@@ -47,6 +48,7 @@ class FileOutput:
             self._start()
 
     def _start(self):
+        self.file.check_room()
         self.journal.path.unlink(missing_ok=True)
         self.file.create()
         self.journal.start()
@@ -128,10 +130,14 @@ class GramFile(ABC):
         self.path, self.plan, self.dtype = path, plan, np.dtype(dtype)
         self.partial = _sibling(path, ".partial")
 
+    def check_room(self):
+        """Refuse what the disk cannot hold, before anything is removed for it."""
+        freed = _disk_space(self.partial)
+        check_disk(self.path, self.plan.shape, self.dtype, freed=freed)
+
     def create(self):
-        """Start with an empty file, once it is clear that the disk can hold it."""
+        """Start with an empty file."""
         remove(self.partial)
-        check_disk(self.path, self.plan.shape, self.dtype)
         try:
             self._create()
         except OSError:
@@ -242,6 +248,12 @@ def remove(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _disk_space(path):
+    """Bytes that are free once a file or a folder is removed."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _contiguous_rows(values):

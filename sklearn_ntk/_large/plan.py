@@ -7,7 +7,9 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-__all__ = ["BlockPlan", "block", "block_size"]
+from sklearn_ntk.kernels import NNGP, NTK
+
+__all__ = ["BlockPlan", "block", "block_size", "has_precision"]
 
 MAX_SIZE = 1536  # 19 MB in float64: much work for one transfer, little memory
 BLOCKS_HELD = 4  # at a time: a sum of kernels, its terms, the copy that is written
@@ -79,8 +81,15 @@ class BlockPlan:
 
 def block(kernel, X, Y, dtype):
     """A block of the kernel's matrix; Y None is X, and symmetric to the bit."""
+    if has_precision(kernel):
+        return kernel._matrix(X, Y, dtype=dtype)
     values = np.asarray(kernel(X) if Y is None else kernel(X, Y), dtype=dtype)
     if Y is None:
         below = np.tri(len(values), k=-1, dtype=bool)
         return np.where(below, values.T, values)
     return values
+
+
+def has_precision(kernel):
+    """Whether a kernel can be computed in a precision that is asked for."""
+    return type(kernel) in (NNGP, NTK)

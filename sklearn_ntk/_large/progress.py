@@ -1,6 +1,7 @@
 """A line on stderr that says how far a long computation is."""
 
 import sys
+import threading
 import time
 from datetime import timedelta
 
@@ -25,14 +26,16 @@ class Progress:
         self.total, self.done, self.before = total, done, done
         self.verbose = verbose
         self.started = self.shown = time.monotonic()
+        self.lock = threading.Lock()
 
     def update(self, amount):
         """Count `amount` as done, and show the line if it is time to."""
-        self.done += amount
-        now = time.monotonic()
-        if self.verbose and now - self.shown >= INTERVAL:
-            self.shown = now
-            print(self._line(now - self.started), file=sys.stderr, flush=True)
+        with self.lock:
+            self.done += amount
+            now = time.monotonic()
+            if self.verbose and now - self.shown >= INTERVAL:
+                self.shown = now
+                print(self._line(now - self.started), file=sys.stderr, flush=True)
 
     def _line(self, elapsed):
         left = elapsed * (self.total - self.done) / (self.done - self.before)

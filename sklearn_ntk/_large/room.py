@@ -23,9 +23,9 @@ def check_memory(shape, dtype):
         )
 
 
-def check_disk(path, shape, dtype):
-    """Refuse a file that is larger than what is free on its disk."""
-    needed, free = _n_bytes(shape, dtype), shutil.disk_usage(path.parent).free
+def check_disk(path, shape, dtype, *, freed=0):
+    """Refuse a file that is larger than what is free on its disk, or will be."""
+    needed, free = _n_bytes(shape, dtype), shutil.disk_usage(path.parent).free + freed
     if needed > free:
         raise OSError(
             errno.ENOSPC,

@@ -14,7 +14,7 @@ from sklearn import get_config
 
 from sklearn_ntk._large.plan import block
 
-__all__ = ["WorkerLostError", "blocks"]
+__all__ = ["WorkerLostError", "blocks", "n_workers"]
 
 ATTEMPTS = 3  # in a row, none of which gave a block
 PATIENCE = 10.0  # seconds in which a worker should have started again
@@ -35,9 +35,9 @@ def blocks(kernel, X, Y, plan, indices, *, dtype, n_jobs):
     values : ndarray
     """
     compute = partial(block, kernel, dtype=dtype)
-    n_workers = _n_workers(n_jobs)
-    if n_workers > 1:
-        wave = max(WAVE * n_workers, _n_in_memory(plan, dtype))
+    count = n_workers(n_jobs)
+    if count > 1:
+        wave = max(WAVE * count, _n_in_memory(plan, dtype))
         tasks = _Tasks(compute, X, Y, plan)
         yield from _from_workers(tasks, indices, wave, n_jobs)
         return
@@ -49,7 +49,7 @@ def blocks(kernel, X, Y, plan, indices, *, dtype, n_jobs):
         del values  # before the next block comes
 
 
-def _n_workers(n_jobs):
+def n_workers(n_jobs):
     """Number of processes of the active backend; 1 where it has only threads.
 
     A preference for threads is overruled by a backend that was asked for by name,
@@ -126,7 +126,7 @@ def _from_workers(tasks, indices, wave, n_jobs):
 def _await_workers(n_jobs):
     """Give lost workers time to start again; joblib uses none where there is one."""
     patience = time.monotonic() + PATIENCE
-    while _n_workers(n_jobs) == 1 and time.monotonic() < patience:
+    while n_workers(n_jobs) == 1 and time.monotonic() < patience:
         time.sleep(0.1)
 
 
