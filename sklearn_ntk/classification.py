@@ -8,6 +8,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_ntk._estimators.base import noise_of
 from sklearn_ntk._estimators.calibration import SoftmaxScale
 from sklearn_ntk._estimators.class_weights import weight_of_rows
+from sklearn_ntk._estimators.classifier_selection import ClassifierSelection
+from sklearn_ntk._estimators.codes import codes_of, per_class
 from sklearn_ntk._estimators.docs import with_shared_parameters
 from sklearn_ntk._estimators.gradient_flow import GradientFlow, checked_times
 from sklearn_ntk._estimators.growing import GrowingEstimator, takes_more_rows
@@ -19,7 +21,7 @@ from sklearn_ntk._sklearn_private import (
 from sklearn_ntk._solvers.held_out import HeldOut
 from sklearn_ntk._solvers.leave_one_out import leave_one_out
 
-__all__ = ["NNGPClassifier", "NTKClassifier"]
+__all__ = ["NNGPClassifier", "NTKClassifier", "NTKClassifierCV"]
 
 TINY = 1e-12  # an alpha for held-out predictions where there is none
 
@@ -70,6 +72,12 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
             If alpha is too small for the conditioning, with the jitter added.
         """
         X, y = self._validated_for_fit(X, y)
+        self._prepare(X, y, sample_weight)
+        self._factor = self._trained(self._train_gram(self._kind, self.network_))
+        return self._finished()
+
+    def _prepare(self, X, y, sample_weight):
+        """Keep what counts of the training set, with labels as centred codes."""
         check_classification_targets(y)
         y = self._keep_rows(X, y, sample_weight)
         self.classes_, self._labels = np.unique(y, return_inverse=True)
@@ -78,7 +86,7 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
                 f"{type(self).__name__} needs at least 2 classes in rows of positive "
                 f"weight; got 1 class, {self.classes_.tolist()}."
             )
-        return self._trained_to_labels()
+        self._set_targets()
 
     @available_if(takes_more_rows)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -150,11 +158,17 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
         return np.searchsorted(self.classes_, y)
 
     def _trained_to_labels(self, blocks=None):
+        self._set_targets()
+        self._factor = self._retrained(blocks)
+        return self._finished()
+
+    def _set_targets(self):
         self._weigh_classes()
-        codes = _codes(self._labels, len(self.classes_))
+        codes = codes_of(self._labels, len(self.classes_))
         self.intercept_ = self._weight @ codes / self._weight.sum()
         self._targets = codes - self.intercept_
-        self._factor = self._retrained(blocks)
+
+    def _finished(self):
         self.dual_coef_ = self._factor.solve(self._targets)
         self._probabilities = self._calibrated(self._unseen())
         return self
@@ -173,10 +187,11 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
         codes = self._targets + self.intercept_
         return leave_one_out(self._factor, codes, noise, self._weight, self._unit)
 
-    def _calibrated(self, unseen):
-        """The scale of probabilities from predictions of unseen rows."""
-        share = self._weight * (self._weight_of_rows.sum() / self._weight.sum())
-        return SoftmaxScale.fit(_per_class(unseen), self._labels, share)
+    def _calibrated(self, unseen, rows=slice(None)):
+        """The scale of probabilities from predictions of rows when unseen."""
+        share = self._weight_of_rows.sum() / self._weight.sum()
+        weight = share * self._weight[rows]
+        return SoftmaxScale.fit(per_class(unseen), self._labels[rows], weight)
 
     def decision_function(self, X):
         """Values of the fitted functions: the larger, the more likely the class.
@@ -213,7 +228,7 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
             Columns in the order of `classes_`. The largest is that of `predict`.
         """
         values = self._values(X)
-        return self._probabilities.predict(_per_class(values))
+        return self._probabilities.predict(per_class(values))
 
     def predict(self, X):
         """Predict labels.
@@ -233,18 +248,7 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
         return values[:, 0] if len(self.classes_) == 2 else values
 
     def _winners(self, values):
-        return self.classes_[np.argmax(_per_class(values), axis=1)]
-
-
-def _codes(labels, n_classes):
-    """Targets -1 and +1: one column for two classes, else one column for each."""
-    codes = np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0)
-    return codes[:, 1:] if n_classes == 2 else codes
-
-
-def _per_class(values):
-    """One decision value per class, for two classes of opposite signs."""
-    return np.hstack([-0.5 * values, 0.5 * values]) if values.shape[1] == 1 else values
+        return self.classes_[np.argmax(per_class(values), axis=1)]
 
 
 @with_shared_parameters
@@ -393,7 +397,7 @@ class NTKClassifier(GradientFlow, _NetworkClassifier):
         """
         stages = self._staged_values(X, training_times)
         return (
-            self._calibrated(self._unseen(time)).predict(_per_class(values))
+            self._calibrated(self._unseen(time)).predict(per_class(values))
             for time, values in zip(training_times, stages, strict=True)
         )
 
@@ -461,3 +465,65 @@ class NNGPClassifier(_NetworkClassifier):
     """
 
     _kind = "nngp"
+
+
+@with_shared_parameters
+class NTKClassifierCV(ClassifierSelection):
+    r"""An `NTKClassifier` that chooses its hyperparameters without refitting.
+
+    All candidates of a network come from one eigendecomposition of its kernel matrix,
+    the best one included. Decision values of held-out rows are exact at any training
+    time, as in `NTKRegressorCV`: to rounding, those of a model that is fitted to the
+    other rows alone. Probabilities are made of them by one number for each candidate,
+    which minimises the log loss of its held-out decision values.
+
+    Parameters
+    ----------
+    {networks}
+    {alphas}
+    {depths}
+    {training_times}
+    {scoring} None: minus the log loss, which tells candidates of the same accuracy
+        apart.
+    {cv}
+    {learning_rate_cv}
+    {class_weight} Scores have these weights, too, and "balanced" counts all rows, held
+        out or not.
+    {n_jobs}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels seen in rows of positive weight, sorted.
+    {search}
+    best_estimator_ : NTKClassifier
+        The best model, trained on all rows.
+    {features}
+
+    See Also
+    --------
+    NTKClassifier : Without a search.
+    sklearn.linear_model.RidgeClassifierCV : The same idea for a linear model.
+    sklearn_ntk.inspection.SelectionDisplay : A map of the scores.
+
+    References
+    ----------
+    .. [1] Rasmussen, Williams (2006). Gaussian Processes for Machine Learning,
+       section 5.4.2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ntk import NTKClassifierCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> search = NTKClassifierCV(depths=[1, 3], scoring=["neg_log_loss", "accuracy"])
+    >>> model = make_pipeline(StandardScaler(), search).fit(X[::2], y[::2])
+    >>> model.score(X[1::2], y[1::2]) > 0.95
+    True
+    >>> search.cv_results_["mean_test_accuracy"].shape
+    (22,)
+    """
+
+    _type = NTKClassifier

@@ -9,10 +9,11 @@ from sklearn_ntk._estimators.docs import with_shared_parameters
 from sklearn_ntk._estimators.gradient_flow import GradientFlow, checked_times
 from sklearn_ntk._estimators.learning import LearnedLikelihood
 from sklearn_ntk._estimators.regressor import NetworkRegressor
+from sklearn_ntk._estimators.regressor_selection import RegressorSelection
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk._solvers.spread import EnsembleSpread, PosteriorSpread
 
-__all__ = ["NNGPRegressor", "NTKRegressor"]
+__all__ = ["NNGPRegressor", "NTKRegressor", "NTKRegressorCV"]
 
 
 @with_shared_parameters
@@ -330,3 +331,74 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
             rng.multivariate_normal(mean[:, t], cov[..., t], n_samples) for t in targets
         ]
         return np.stack(draws, axis=-1).transpose(1, 2, 0)
+
+
+@with_shared_parameters
+class NTKRegressorCV(RegressorSelection):
+    r"""An `NTKRegressor` that chooses its hyperparameters without refitting.
+
+    All candidates of a network come from one eigendecomposition of its kernel matrix,
+    the best one included. With :math:`H = (\Theta + \alpha W^{-1})^{-1}`, predictions
+    for rows R that were held out are, at the end of training,
+
+    .. math:: y_R - (H_{RR})^{-1} (H (y - \bar y))_R
+
+    with the mean :math:`\bar y` of the others. At finite times this is not true, but
+    gradient flow is a sum of such regressions with complex alphas, so that held-out
+    predictions are exact there, too: to rounding, those of a model that is fitted to
+    the other rows alone.
+
+    Parameters
+    ----------
+    {networks}
+    {alphas}
+    {depths}
+    {training_times}
+    {scoring} None: R².
+    {cv}
+    {learning_rate_cv}
+    {normalize_y} The mean is that of the rows that are not held out.
+    uncertainty : {"ensemble", "gp", "student_t"}, default="ensemble"
+        What standard deviations and covariances mean, as in `NTKRegressor`.
+    {n_jobs}
+
+    Attributes
+    ----------
+    {search}
+    best_estimator_ : NTKRegressor
+        The best model, trained on all rows.
+    {features}
+
+    See Also
+    --------
+    NTKRegressor : Without a search.
+    sklearn.linear_model.RidgeCV : The same idea for a linear model.
+    sklearn_ntk.inspection.SelectionDisplay : A map of the scores.
+
+    References
+    ----------
+    .. [1] Rasmussen, Williams (2006). Gaussian Processes for Machine Learning,
+       section 5.4.2.
+    .. [2] Pahikkala, Boberg, Salakoski (2006). Fast n-fold cross-validation for
+       regularized least-squares.
+    .. [3] Trefethen, Weideman, Schmelzer (2006). Talbot quadratures and rational
+       approximations.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ntk import NTKRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = NTKRegressorCV(depths=[1, 2, 3], training_times=[10.0, 100.0])
+    >>> model = make_pipeline(StandardScaler(), search).fit(X[:300], y[:300])
+    >>> len(search.cv_results_["params"])
+    66
+    >>> search.training_time_
+    100.0
+    >>> model.score(X[300:], y[300:]) > 0.45
+    True
+    """
+
+    _type = NTKRegressor

@@ -9,12 +9,14 @@ from sklearn.utils.estimator_checks import (
 )
 from threadpoolctl import threadpool_limits
 
-from sklearn_ntk.classification import NNGPClassifier, NTKClassifier
+from sklearn_ntk.classification import NNGPClassifier, NTKClassifier, NTKClassifierCV
 from sklearn_ntk.networks import MLP
-from sklearn_ntk.regression import NNGPRegressor, NTKRegressor
+from sklearn_ntk.regression import NNGPRegressor, NTKRegressor, NTKRegressorCV
 
 REGRESSORS = [NTKRegressor, NNGPRegressor]
 ESTIMATORS = [*REGRESSORS, NTKClassifier, NNGPClassifier]
+SEARCHES = [NTKRegressorCV, NTKClassifierCV]
+GRID = {"alphas": (0.1, 1.0), "training_times": (1e2, 1e4)}
 SMALL = MLP(depth=1, activation="erf")
 AT_BOUNDS = "ignore:The optimal value found:sklearn.exceptions.ConvergenceWarning"
 
@@ -26,9 +28,12 @@ CONFIGURATIONS = [
     NNGPRegressor(SMALL, optimizer="fmin_l_bfgs_b"),
     *[estimator(training_time=1e4) for estimator in (NTKRegressor, NTKClassifier)],
     NTKRegressor(uncertainty="student_t"),
+    *[search() for search in SEARCHES],
+    *[search([SMALL, None], depths=(1, 2), **GRID, cv=3) for search in SEARCHES],
 ]
 
 PRECOMPUTED = [
+    *[search("precomputed", alphas=(10.0, 30.0)) for search in SEARCHES],
     *[estimator("precomputed") for estimator in ESTIMATORS],
     NNGPRegressor("precomputed", optimizer="fmin_l_bfgs_b"),
 ]
@@ -78,7 +83,7 @@ BY_HAND = [check_param_validation, check_dataframe_column_names_consistency]
 
 
 @pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, *SEARCHES])
 def test_sklearn_by_hand(estimator, check):
     """Checks of scikit-learn's that its list does not contain."""
     check(estimator.__name__, estimator())

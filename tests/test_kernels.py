@@ -18,6 +18,7 @@ from sklearn.gaussian_process.tests import test_kernels as shipped
 from zoo import NETWORKS
 
 from sklearn_ntk import NNGP, NTK, networks
+from sklearn_ntk._engine.gram import path
 from sklearn_ntk.networks import MLP, Dense, ReLU, Sequential
 
 zoo = pytest.mark.parametrize("name", NETWORKS)
@@ -298,6 +299,14 @@ def test_path_holds_the_kernels_of_all_depths(kernel_type, options, X):
         kernel = kernel_type(MLP(depth, **options))
         assert_allclose(matrices[depth - 1], kernel(X), rtol=1e-13)
         assert_allclose(blocks[depth - 1], kernel(X, X[:3]), rtol=1e-13)
+
+
+@pytest.mark.parametrize("depths", [[2, 4], [4, 2, 2], [3]])
+def test_path_holds_the_depths_that_are_wanted(depths, X):
+    network = MLP(4, n_frozen_layers=2)
+    matrices = path(network, X, kind="ntk", depths=depths)
+    for depth, K in zip(depths, matrices, strict=True):
+        assert_allclose(K, NTK(MLP(depth, n_frozen_layers=2))(X), rtol=1e-13)
 
 
 def test_path_needs_a_depth(X):

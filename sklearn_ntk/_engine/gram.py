@@ -63,8 +63,8 @@ def gram(
     return outputs
 
 
-def path(network, X, Y=None, *, kind, n_jobs=None):
-    """Kernel matrices of all depths of a network, from one pass over the deepest.
+def path(network, X, Y=None, *, kind, depths=None, n_jobs=None):
+    """Kernel matrices of many depths of a network, from one pass over the deepest.
 
     Parameters
     ----------
@@ -73,24 +73,28 @@ def path(network, X, Y=None, *, kind, n_jobs=None):
     X, Y, n_jobs
         As for `gram`.
     kind : "nngp" or "ntk"
+    depths : sequence of int, default=None
+        Of which depths, from 1 to that of the network; None: of all.
 
     Returns
     -------
-    ndarray of shape (depth, n, m)
+    ndarray of shape (n_depths, n, m)
     """
     network.validate()
     with np.errstate(all="ignore"):
-        stages = network.stages(Inputs(np, X).standard_row())
+        stages = network.stages(Inputs(np, X).standard_row(), depths)
 
     def evaluate(inputs):
-        blocks, output = [], None
-        for body, head, scale, done in stages:
+        blocks, output = {}, None
+        for depth, (body, done, head, scale) in enumerate(stages, start=1):
             inputs = output if done else body.propagate(inputs)
-            output = head.propagate(inputs).resolve()
-            blocks.append(getattr(output.scaled(scale), kind))
-        return blocks
+            if head is not None:
+                output = head.propagate(inputs).resolve()
+                blocks[depth] = getattr(output.scaled(scale), kind)
+        return [blocks[depth] for depth in wanted]
 
-    out = np.empty((len(stages), *_shape(X, Y)))
+    wanted = range(1, len(stages) + 1) if depths is None else depths
+    out = np.empty((len(wanted), *_shape(X, Y)))
     _fill(Evaluation(evaluate, X, Y, ntk=kind == "ntk"), out, n_jobs=n_jobs)
     return out
 

@@ -40,6 +40,66 @@ class_weight : dict, "balanced" or None, default=None
     "n_jobs": """\
 n_jobs : int or None, default=None
     Number of threads that compute the kernel. None means all cores, as for BLAS.""",
+    "networks": """\
+network : Layer, list of Layer, "precomputed" or None, default=None
+    The infinitely wide network, or several to choose from: of
+    :mod:`sklearn_ntk.networks`. None means ``MLP()``. With "precomputed", X is a Gram
+    matrix: to fit, of the rows with each other; to predict, of the new rows (down)
+    with all rows that were given to fit.""",
+    "alphas": """\
+alphas : array-like of shape (n_alphas,), default=(1e-4, 3e-4, ..., 3.0, 10.0)
+    Positive values of alpha, in the kernel's own units: ``MLP()`` is scaled so that
+    the neural tangent kernel is 1 at a standardised row. More of them cost little.""",
+    "depths": """\
+depths : array-like of int, default=None
+    Depths of each network, which must have one, as `MLP` does. The kernel matrices
+    come from one pass over the deepest. None: the network's own.""",
+    "training_times": """\
+training_times : array-like of shape (n_times,), default=None
+    Times from 0 to infinity at which training may stop. None: it goes on to the
+    end. More of them cost little.""",
+    "learning_rate_cv": """\
+learning_rate : float, default=1.0
+    The speed of gradient descent, which multiplies training times.""",
+    "scoring": """\
+scoring : str, callable, list of str, tuple of str or dict, default=None
+    One score or several, as in :class:`~sklearn.model_selection.GridSearchCV`; larger
+    is better, and the first of several selects. They see held-out predictions, with
+    the sample weights where they take these.""",
+    "cv": """\
+cv : int, splitter or iterable of (train, test), default=None
+    What is held out together. None: each row alone, and a score is computed once,
+    of all held-out predictions. Otherwise as in
+    :class:`~sklearn.model_selection.GridSearchCV`, with the mean of the scores of
+    all splits; rows of weight 0 are removed before, and test rows must not be for
+    training.""",
+    "search": """\
+alpha_ : float
+    The best alpha.
+training_time_ : float
+    The best training time.
+depth_ : int or None
+    Depth of the best network; None where it has no depth.
+network_ : Layer or "precomputed"
+    The best network.
+best_score_ : float
+    The best score.
+best_params_ : dict
+    What was chosen, of what was searched: "network", "depth", "alpha" and
+    "training_time".
+best_index_ : int
+    Where the best candidate is in `cv_results_`.
+cv_results_ : dict of str to array or list
+    All candidates and their scores, laid out as by
+    :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
+    ``mean_test_score``, ``rank_test_score`` and, with `cv`, ``std_test_score``
+    and ``split0_test_score``. Several scores have their names in the place of
+    "score".""",
+    "features": """\
+n_features_in_ : int
+    Number of features seen in :term:`fit`.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of features seen in :term:`fit`, where X has names that are all strings.""",
     "fitted": """\
 network_ : Layer or "precomputed"
     The network that was used.

@@ -30,9 +30,14 @@ class GradientFlow:
         self._spectrum = None
         if np.isinf(self.training_time):
             return super()._trained(K)
-        self._spectrum = self._decomposed(K)
+        return self._trained_from(self._decomposed(K))
+
+    def _trained_from(self, spectrum):
+        """As `_trained`, with an eigendecomposition that serves any time."""
+        self._spectrum = spectrum
         self._warn_of_rounding(np.array([self.training_time]))
-        return self._at(self.training_time)
+        time = self.learning_rate * self.training_time
+        return spectrum.at(time, self._common_alpha())
 
     def _retrained(self, blocks):
         self._spectrum = None

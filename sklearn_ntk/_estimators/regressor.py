@@ -61,7 +61,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, GrowingEstimator):
             If alpha is too small for the conditioning, with the jitter added.
         """
         X, y = self._validated_for_fit(X, y, multi_output=True, y_numeric=True)
-        self._set_targets(self._keep_rows(X, y, sample_weight))
+        self._prepare(X, y, sample_weight)
         self._learn()
         self._factor = self._trained(self._train_gram(self._kind, self.network_))
         return self._finished()
@@ -114,6 +114,10 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, GrowingEstimator):
         self._set_targets(np.concatenate([self._y_fit, y[rows]]))
         self._factor = self._retrained(blocks)
         return self._finished()
+
+    def _prepare(self, X, y, sample_weight):
+        """Keep what counts of the training set, with standardised targets."""
+        self._set_targets(self._keep_rows(X, y, sample_weight))
 
     def _set_targets(self, y):
         self._y_fit = y.astype(np.float64, copy=False)

@@ -182,7 +182,7 @@ class _Part:
 
     def _misfit(self, shifts, scale, eliminated):
         """e_R of ridge regression at each alpha = shift / scale: (m, n_shifts, k)."""
-        eigenvalues = self.system.spectrum.values[:, None]
+        eigenvalues = np.maximum(self.system.spectrum.values[:, None], 0.0)
         D = shifts / (shifts + scale * eigenvalues)
         weighted = D[:, :, None] * self.system.coefficients[:, None]
         projected = _product(self.vectors, weighted)

@@ -170,28 +170,34 @@ class MLP(Layer):
         layers = [layer for body in self._bodies() for layer in body]
         return Sequential(*layers, *self._head(), output_scale=self.output_scale)
 
-    def stages(self, standard_row):
+    def stages(self, standard_row, depths=None):
         """The networks of depth 1, 2, ... up to this one, with what they share.
 
         Parameters
         ----------
         standard_row : Pairs or Inputs
             As for `build`.
+        depths : sequence of int, default=None
+            Which networks are wanted. None: all.
 
         Returns
         -------
         list of tuple
-            At each depth the body, which acts on what the body before gave; the head
-            that makes it the network of that depth; the scale of its output; and
-            whether the body does what the head before did already.
+            At each depth the body, which acts on what the body before gave; whether
+            it does what the head before did already; the head that makes it the
+            network of that depth, and the scale of its output. Both are None where
+            that network is not wanted.
         """
         stages, head = [], None
         for depth, body in enumerate(self._bodies(), start=1):
-            shallow = clone(self).set_params(depth=depth)
-            shallow.validate()
-            scale = shallow.build(standard_row).output_scale
-            body, previous, head = Sequential(*body), head, Sequential(*shallow._head())
-            stages.append((body, head, scale, body == previous))
+            body = Sequential(*body)
+            done, head, scale = body == head, None, None
+            if depths is None or depth in depths:
+                shallow = clone(self).set_params(depth=depth)
+                shallow.validate()
+                scale = shallow.build(standard_row).output_scale
+                head = Sequential(*shallow._head())
+            stages.append((body, done, head, scale))
         return stages
 
     def _bodies(self):

@@ -1,0 +1,5 @@
+"""Looking at kernels, fits and searches."""
+
+from sklearn_ntk.inspection._selection import SelectionDisplay
+
+__all__ = ["SelectionDisplay"]
