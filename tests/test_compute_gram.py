@@ -253,6 +253,13 @@ def test_out_is_checked(out, message, X):
         compute_gram(NTK(), X, out=out)
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_folder_that_is_not_there(tmp_path, resume, X):
+    out = tmp_path / "missing" / "K.npy"
+    with pytest.raises(FileNotFoundError, match="missing"):
+        compute_gram(NTK(), X, out=out, resume=resume)
+
+
 def test_given_zarr_array_is_checked(tmp_path, X):
     create = partial(zarr.create_array, shape=(100, 100))
     with pytest.raises(ValueError, match="dtype float32"):
@@ -846,8 +853,10 @@ def test_a_cluster_that_loses_a_worker(tmp_path, mortal, X):
     with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
         assert os.getpid() not in compute_gram(Placed(), X)
         K = compute_gram(mortal, X, out=tmp_path / "K.npy")
+        half = compute_gram(NTK(MLP(3)), X, dtype=np.float32)
     assert not os.listdir(mortal.folder)
     assert_array_equal(K, by_blocks(RBF(), X))
+    assert_array_equal(half, by_blocks(NTK(MLP(3)), X, dtype=np.float32))
 
 
 def test_a_cluster_that_cannot_live(monkeypatch, X):

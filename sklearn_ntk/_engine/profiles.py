@@ -150,8 +150,6 @@ class Shortcut:
     ----------
     interpolated : bool
         False: pairs that are evaluated are so few that the network does it.
-    itself : array of shape (n_values, 1)
-        The values for a row with itself.
     """
 
     def __init__(self, sphere, homogeneous):
@@ -167,6 +165,11 @@ class Shortcut:
                 self._series = AngleSeries.of(self.sphere, LONGEST)
         return self._series
 
+    @cached_property
+    def itself(self):
+        """The values for a row with itself, an array (n_values, 1)."""
+        return self.sphere.itself()
+
     def evaluate(self, inputs):
         """What the network gives for `Inputs`."""
         if inputs.Y is None and not self.homogeneous:
@@ -177,12 +180,6 @@ class Shortcut:
         else:
             values = self._at(*np.broadcast_arrays(pairs.cos, pairs.sin))
         return [self.scaled(value, pairs) for value in values]
-
-    def samples(self, cos):
-        """The network's values; those of a row with itself are kept by the way."""
-        sin = np.sqrt((1.0 - cos) * (1.0 + cos))
-        values, self.itself = self.sphere.with_itself(cos, sin)
-        return values
 
     def _at(self, cos, sin):
         if not self.interpolated:
@@ -210,7 +207,6 @@ def _interpolation(shortcut, rows, dtype):
     if not shortcut.interpolated or np.mean(cosines > RADII[-1]) <= FEW:
         fitting = (r for r in RADII if np.max(cosines) * MARGIN <= r)
         return _polynomial(shortcut, rows, next(fitting, RADII[-1]), dtype)
-    shortcut.samples(np.empty(0))
     if np.mean(shortcut.unsure(shortcut.series(np.arccos(cosines)))) <= FEW:
         return _angular(shortcut, rows)
     return None
@@ -232,7 +228,8 @@ def _power_series(shortcut, radius, dtype):
     growth = (1.0 + math.sqrt(1.0 - radius**2)) / radius
     size = STEP * math.ceil(DIGITS / math.log(growth) / STEP)
     points = np.sin(np.pi * np.arange(size, -size - 1, -1) / (2 * size))
-    values = shortcut.samples(radius * points)
+    cos = radius * points
+    values = shortcut.sphere(cos, np.sqrt((1.0 - cos) * (1.0 + cos)))
     series = _shortened(interpolated(values[:, ::2]), dtype)
     if not _is_exact(series, points, values, radius, dtype):
         return None
