@@ -85,7 +85,7 @@ def skip_foreign_members(app, what, name, obj, skip, options):
 def check_api_is_complete(app):
     """Refuse a build in which a public name is not on the API page."""
     listed = re.findall(r"^   (\w+)$", Path(app.srcdir, "api.rst").read_text(), re.M)
-    modules = {"dynamics", "networks"}
+    modules = {"dynamics", "inspection", "networks"}
     public = {*sklearn_ntk.__all__}.union(
         *(getattr(sklearn_ntk, module).__all__ for module in modules)
     )
