@@ -22,8 +22,9 @@ from sklearn import config_context
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from sklearn_ntk import NNGP, NTK, compute_gram, large_gram
+from sklearn_ntk._engine import room
 from sklearn_ntk._engine.threads import n_threads
-from sklearn_ntk._large import files, room
+from sklearn_ntk._large import files
 from sklearn_ntk._large import workers as workers_module
 from sklearn_ntk._large.fingerprint import fingerprint
 from sklearn_ntk._large.plan import BlockPlan, block
@@ -304,12 +305,20 @@ def test_other_parameters_are_checked(X):
 
 def test_larger_than_memory_is_refused():
     message = r"72,000.0 GB, and [\d,.]+ GB of .*out='gram.npy'.*float32.*Nystroem"
+    X = np.zeros((3_000_000, 1))
     with pytest.raises(MemoryError, match=message):
-        compute_gram(NTK(), np.zeros((3_000_000, 1)))
+        compute_gram(NTK(), X)
+    with pytest.raises(MemoryError, match=message):
+        NTK()(X)
+    with pytest.raises(MemoryError, match="144,000"):
+        NTK(MLP(2)).path(X)
+    with pytest.raises(MemoryError, match=r"shape \(3000000, 3000000\)"):
+        NTK()(X, eval_gradient=True)
 
 
 def test_a_container_bounds_memory(monkeypatch, X):
     monkeypatch.setattr(room, "_container_limit", lambda: 1000)
+    monkeypatch.setattr(room, "SMALL", 0)
     with pytest.raises(MemoryError, match="of memory are available"):
         compute_gram(NTK(), X)
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ntk._engine.blocks import Matrix, above_diagonal
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.evaluation import Evaluation
+from sklearn_ntk._engine.room import empty
 from sklearn_ntk.networks._inputs import Inputs
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
@@ -58,7 +59,7 @@ def gram(
     evaluation = Evaluation(
         evaluate, X, Y, ntk="ntk" in kinds, homogeneous=network.is_homogeneous
     )
-    outputs = out or tuple(np.empty(_shape(X, Y), dtype) for _ in kinds)
+    outputs = out or tuple(empty(_shape(X, Y), dtype) for _ in kinds)
     _fill(evaluation, outputs, n_jobs=n_jobs, tell=tell)
     return outputs
 
@@ -94,7 +95,7 @@ def path(network, X, Y=None, *, kind, depths=None, n_jobs=None):
         return [blocks[depth] for depth in wanted]
 
     wanted = range(1, len(stages) + 1) if depths is None else depths
-    out = np.empty((len(wanted), *_shape(X, Y)))
+    out = empty((len(wanted), *_shape(X, Y)))
     _fill(Evaluation(evaluate, X, Y, ntk=kind == "ntk"), out, n_jobs=n_jobs)
     return out
 
@@ -123,8 +124,8 @@ def gradient(network, X, *, kind, n_jobs=None):
         In the order of the network's free hyperparameters.
     """
     derivatives = Derivatives(network, X, kind)
-    K = np.empty(_shape(X, None))
-    K_gradient = np.empty((*K.shape, derivatives.size))
+    K = empty(_shape(X, None))
+    K_gradient = empty((*K.shape, derivatives.size))
     matrices = [Matrix(K, symmetric=True)]
     matrices += [Matrix(out, symmetric=True) for out in np.moveaxis(K_gradient, -1, 0)]
 

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from sklearn_ntk._engine.room import empty
 from sklearn_ntk._engine.threads import n_threads
-from sklearn_ntk._large.room import check_memory
 
 __all__ = ["ArrayOutput", "check_array_output"]
 
@@ -30,8 +30,7 @@ class ArrayOutput:
 
     def __init__(self, array, plan, dtype):
         if array is None:
-            check_memory(plan.shape, dtype)
-            array = np.empty(plan.shape, dtype=dtype)
+            array = empty(plan.shape, dtype)
         self.array = array
         self._set_complete(False)
 

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from sklearn_ntk._engine.room import check_disk
 from sklearn_ntk._large.journal import Journal, sync
-from sklearn_ntk._large.room import check_disk
 
 __all__ = ["FileOutput", "GramFile", "NpyFile", "remove"]
 

@@ -1,26 +1,32 @@
-"""Whether a matrix fits, in memory or on a disk, before work starts."""
+"""Whether a result fits, in memory or on a disk, before work starts."""
 
 import contextlib
 import errno
+import math
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["check_disk", "check_memory"]
+__all__ = ["check_disk", "empty"]
+
+SMALL = 2**27  # bytes that are there, or whose lack is noticed soon
 
 
-def check_memory(shape, dtype):
-    """Refuse a matrix that is larger than the memory that is available."""
-    needed, available = _n_bytes(shape, dtype), _available_memory()
+def empty(shape, dtype=np.float64):
+    """A new array; refused where it is larger than the memory that is available."""
+    needed = _n_bytes(shape, dtype)
+    available = _available_memory() if needed > SMALL else None
     if available is not None and needed > available:
         raise MemoryError(
-            f"The kernel matrix of shape {shape} and dtype {np.dtype(dtype)} takes "
-            f"{_gb(needed)}, and {_gb(available)} of memory are available. Have it "
-            "written to disk with out='gram.npy', halve it with dtype=np.float32, or "
-            "approximate the kernel with sklearn.kernel_approximation.Nystroem."
+            f"The result of shape {shape} and dtype {np.dtype(dtype)} takes "
+            f"{_gb(needed)}, and {_gb(available)} of memory are available. "
+            "sklearn_ntk.compute_gram writes a kernel matrix to disk with "
+            "out='gram.npy' and halves it with dtype=np.float32; "
+            "sklearn.kernel_approximation.Nystroem approximates the kernel."
         )
+    return np.empty(shape, dtype)
 
 
 def check_disk(path, shape, dtype, *, freed=0):
@@ -36,7 +42,7 @@ def check_disk(path, shape, dtype, *, freed=0):
 
 
 def _n_bytes(shape, dtype):
-    return shape[0] * shape[1] * np.dtype(dtype).itemsize
+    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def _gb(n_bytes):
