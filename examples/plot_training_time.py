@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from sklearn_ntk import NTKRegressor
 from sklearn_ntk.networks import MLP
@@ -61,13 +62,14 @@ X = np.linspace(-1.5, 1.5, 9, dtype=np.float32)[:, None]
 y = (np.sin(3.0 * X) + 0.4 * X).astype(np.float32)
 grid = np.linspace(-2.2, 2.2, 150, dtype=np.float32)[:, None]
 finite = np.empty((len(STEPS), MEMBERS, len(grid)))
-for member in range(MEMBERS):
-    network = Network()
-    for step in range(1, STEPS[-1] + 1):
-        network.step(X, y)
-        if step in STEPS:
-            curve = network.forward(grid)[-1]
-            finite[STEPS.index(step), member] = curve[:, 0]
+with threadpool_limits(1):  # matrices are small
+    for member in range(MEMBERS):
+        network = Network()
+        for step in range(1, STEPS[-1] + 1):
+            network.step(X, y)
+            if step in STEPS:
+                curve = network.forward(grid)[-1]
+                finite[STEPS.index(step), member] = curve[:, 0]
 
 # %%
 # Their limit
@@ -126,9 +128,9 @@ ax.legend(frameon=False)
 search = GridSearchCV(
     NTKRegressor(alpha=0.0), {"training_time": [10.0, 30.0, 100.0, 300.0, np.inf]}
 ).fit(train, y_train)
-print(
-    f"chosen by cross-validation: t={search.best_params_['training_time']:g}, ", end=""
-)
-print(f"held-out R² {search.score(test, y_test):.3f}")
+end = NTKRegressor(alpha=0.0).fit(train, y_train)
+print(f"chosen by cross-validation: t = {search.best_params_['training_time']:g}")
+print(f"held-out R² {search.score(test, y_test):.3f}, ", end="")
+print(f"and {end.score(test, y_test):.3f} trained to the end")
 
 plt.show()

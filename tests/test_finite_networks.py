@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg.blas import sgemm
 from scipy.stats import chi2
+from threadpoolctl import threadpool_limits
 
 from sklearn_ntk import NTKRegressor
 from sklearn_ntk.networks import MLP
@@ -45,6 +46,12 @@ class Network:
             self.biases[layer] -= RATE * slope.sum(axis=0)
             sgemm(-RATE * gain, slope.T, h.T, 1.0, W.T, trans_b=1, overwrite_c=1)
             slope = below
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.mark.slow
