@@ -12,7 +12,7 @@ from numpy.polynomial import Chebyshev
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from zoo import NETWORKS
+from zoo import ACTIVATIONS, NETWORKS
 
 from sklearn_ntk import NNGP, NTK
 from sklearn_ntk._engine import evaluation, profiles
@@ -126,6 +126,24 @@ def test_homogeneous_networks_need_no_length(kernel_type, network):
     assert profile.homogeneous
     expected = lengths / (5 * 3.0**2) * profile(cos)
     assert_allclose(kernel(X, Y), expected, atol=1e-7, rtol=1e-7)
+
+
+WITHOUT_BIAS = {
+    name: Sequential(Dense(1.2, 0.0), layer, Dense(0.7, 0.0))
+    for name, layer in ACTIVATIONS.items()
+}
+
+
+@pytest.mark.parametrize("name", [*ROUND, *WITHOUT_BIAS])
+def test_homogeneous_is_what_scales_with_both_lengths(name):
+    network = {**ROUND, **WITHOUT_BIAS}[name]
+    x, Y = pairs([0.9, 0.3, -0.6])
+    ours = gram(network, x, Y, kinds=KINDS)
+    longer = gram(network, 3.0 * x, 0.5 * Y, kinds=KINDS)
+    scales = all(
+        np.allclose(a, 1.5 * b, rtol=1e-10) for a, b in zip(longer, ours, strict=True)
+    )
+    assert network.is_homogeneous == scales
 
 
 @pytest.mark.parametrize("name", ["mlp", "bias_from_zero", "residual", "one_relu"])
@@ -340,10 +358,9 @@ def test_two_sets_of_rows(d, always, by_formulas):
 
 
 def test_sparse_rows(by_formulas, shortcuts):
-    S = sparse.random_array((300, 400), density=0.03, format="csr", rng=0)
-    S = S[np.asarray(S.sum(axis=1)) > 0]
-    unit = sparse.diags_array(1.0 / np.sqrt(S.multiply(S).sum(axis=1))) @ S
-    unit = sparse.csr_array(unit)
+    rng = np.random.default_rng(0)
+    dense = rng.standard_normal((300, 400)) * (rng.random((300, 400)) < 0.03)
+    unit = sparse.csr_array(on_a_sphere(dense))
     for name in ("relu", "tanh"):
         ours = gram(DEEP[name], unit)
         assert_same(ours, by_formulas(gram, DEEP[name], unit))
