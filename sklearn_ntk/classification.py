@@ -10,6 +10,7 @@ from sklearn_ntk._estimators.calibration import SoftmaxScale
 from sklearn_ntk._estimators.class_weights import weight_of_rows
 from sklearn_ntk._estimators.classifier_selection import ClassifierSelection
 from sklearn_ntk._estimators.codes import codes_of, per_class
+from sklearn_ntk._estimators.cross_entropy import CrossEntropy
 from sklearn_ntk._estimators.docs import with_shared_parameters
 from sklearn_ntk._estimators.gradient_flow import GradientFlow, checked_times
 from sklearn_ntk._estimators.growing import GrowingEstimator, takes_more_rows
@@ -181,11 +182,15 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
         )
         self._weight = self._weight * self._unit
 
-    def _unseen(self):
+    def _unseen(self, time=np.inf):
         """Leave-one-out predictions at the end of training."""
         noise = noise_of(self._alpha, self._weight)
         codes = self._targets + self.intercept_
         return leave_one_out(self._factor, codes, noise, self._weight, self._unit)
+
+    def _calibrated_at(self, time):
+        """The scale of probabilities as if training stopped at a time."""
+        return self._calibrated(self._unseen(time))
 
     def _calibrated(self, unseen, rows=slice(None)):
         """The scale of probabilities from predictions of rows when unseen."""
@@ -252,7 +257,7 @@ class _NetworkClassifier(ClassifierMixin, GrowingEstimator):
 
 
 @with_shared_parameters
-class NTKClassifier(GradientFlow, _NetworkClassifier):
+class NTKClassifier(CrossEntropy, GradientFlow, _NetworkClassifier):
     r"""Classification by an infinitely wide network that gradient descent trains.
 
     Each class is a target, +1 for its own rows and -1 for all others, and gradient
@@ -271,9 +276,26 @@ class NTKClassifier(GradientFlow, _NetworkClassifier):
     the prediction. It minimises the log loss of the exact leave-one-out predictions,
     which come from the one factorisation or decomposition of G.
 
+    With ``loss="log_loss"`` the values are logits, and gradient descent on the
+    cross-entropy moves them from those of the class frequencies, :math:`f_0`, by
+
+    .. math::
+        f_t(x) = f_0 + \Theta(x, X) c_t, \quad
+        \dot c_t = \frac{\eta}{\sum_i w_i} \left( W (y - p(f_t)) - \alpha c_t \right)
+
+    where p is the softmax, or the logistic function for two classes, and y is 1 for a
+    row's own class and else 0. Probabilities are :math:`p(f_t)`. The end is
+    the minimum of :math:`\sum_i w_i \ell_i + \frac\alpha2 \|f - f_0\|_\Theta^2`:
+    kernel logistic regression with ``C = 1 / alpha``.
+
     Parameters
     ----------
     {network}
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        What gradient descent minimises. The squared error is solved in closed form,
+        and its calibrated probabilities are the better ones on most tables. For
+        "log_loss" an ODE solver follows the training, or Newton's method finds its
+        end, which needs a positive `alpha`.
     {alpha}
     {training_time}
     {learning_rate}
@@ -287,7 +309,8 @@ class NTKClassifier(GradientFlow, _NetworkClassifier):
     dual_coef_ : ndarray of shape (n_samples_fitted, n_outputs)
         What :math:`\Theta(x, X)` is multiplied by; one output for two classes.
     intercept_ : ndarray of shape (n_outputs,)
-        :math:`\bar y`, the weighted mean of the targets.
+        :math:`\bar y`, the weighted mean of the targets; with ``loss="log_loss"`` the
+        logits of the weighted class frequencies, with a share of one row more.
     {fitted}
 
     See Also
@@ -320,12 +343,14 @@ class NTKClassifier(GradientFlow, _NetworkClassifier):
     _parameter_constraints: dict = {
         **_NetworkClassifier._parameter_constraints,
         **GradientFlow._parameter_constraints,
+        **CrossEntropy._parameter_constraints,
     }
 
     def __init__(
         self,
         network=None,
         *,
+        loss="squared_error",
         alpha=0.05,
         training_time=np.inf,
         learning_rate=1.0,
@@ -333,6 +358,7 @@ class NTKClassifier(GradientFlow, _NetworkClassifier):
         n_jobs=None,
     ):
         super().__init__(network, alpha=alpha, class_weight=class_weight, n_jobs=n_jobs)
+        self.loss = loss
         self.training_time = training_time
         self.learning_rate = learning_rate
 
@@ -397,7 +423,7 @@ class NTKClassifier(GradientFlow, _NetworkClassifier):
         """
         stages = self._staged_values(X, training_times)
         return (
-            self._calibrated(self._unseen(time)).predict(per_class(values))
+            self._calibrated_at(time).predict(per_class(values))
             for time, values in zip(training_times, stages, strict=True)
         )
 

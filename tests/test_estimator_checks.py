@@ -26,6 +26,8 @@ CONFIGURATIONS = [
     *[estimator(SMALL, alpha=0.5) for estimator in ESTIMATORS],
     *[estimator(normalize_y=False, n_jobs=1) for estimator in REGRESSORS],
     NNGPRegressor(SMALL, optimizer="fmin_l_bfgs_b"),
+    NTKClassifier(SMALL, loss="log_loss"),
+    NTKClassifier(loss="log_loss", training_time=10.0),
     *[estimator(training_time=1e4) for estimator in (NTKRegressor, NTKClassifier)],
     NTKRegressor(uncertainty="student_t"),
     *[search() for search in SEARCHES],
