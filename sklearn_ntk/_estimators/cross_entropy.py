@@ -26,14 +26,19 @@ class CrossEntropy:
         "loss": [StrOptions({"squared_error", "log_loss"})],
     }
 
-    def _trained_to_labels(self, blocks=None):
+    def _set_targets(self):
         if self.loss == "squared_error":
-            return super()._trained_to_labels(blocks)
+            super()._set_targets()
+            return
         self._weigh_classes()
         n_classes = len(self.classes_)
         known = np.eye(n_classes)[self._labels]
         self._targets = known[:, 1:] if n_classes == 2 else known
         self.intercept_ = _logits(self._weight @ known)
+
+    def _train(self, blocks=None):
+        if self.loss == "squared_error":
+            return super()._train(blocks)
         self._factor = self._spectrum = None
         self._probabilities = SoftmaxScale(1.0)
         times = np.array([self.training_time])
