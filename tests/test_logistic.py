@@ -85,6 +85,15 @@ def test_duplicates_with_different_labels_and_a_zero_matrix():
     assert np.all(np.isfinite(dual))
 
 
+def test_weights_of_any_size():
+    features, labels, targets = data(3)
+    gram = 1.0 + features @ features.T
+    strength = np.array([2e4, 2e-3, 2e-3])[labels]
+    dual = logistic_dual_coef(factor_of(gram), targets, strength, np.zeros(3))
+    p = probabilities(gram @ dual)
+    assert_allclose(dual, strength[:, None] * (targets - p), atol=1e-5)
+
+
 def test_warns_where_newton_does_not_converge(monkeypatch):
     monkeypatch.setattr(logistic, "MAX_NEWTON", 1)
     features, _, targets = data(2)

@@ -113,7 +113,8 @@ def _searched(v, f, step, moved, targets, strength):
         return np.sum(losses) + 0.5 * np.sum((v + length * step) ** 2)
 
     length, before = 1.0, objective(0.0)
-    while length > SHORTEST and objective(length) > before * (1.0 + 10 * EPS):
+    rounding = 10 * EPS * (before + np.sum(strength * np.abs(f)))
+    while length > SHORTEST and objective(length) > before + rounding:
         length *= 0.5
     return v + length * step, f + length * moved
 
