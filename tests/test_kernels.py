@@ -61,9 +61,8 @@ def test_does_not_depend_on_tiles_threads_or_sparsity(name, awkward, monkeypatch
     assert_allclose(
         kernel(sparse.csr_array(awkward)), K, rtol=1e-13, atol=1e-14 * scale
     )
-    monkeypatch.setattr("sklearn_ntk._engine.evaluation.TILE", 2)
-    monkeypatch.setattr("sklearn_ntk._engine.evaluation.PRODUCT", (2, 4))
-    monkeypatch.setattr("sklearn_ntk._engine.numpy_program.NumpyProgram.shape", (1, 2))
+    monkeypatch.setattr("sklearn_ntk._engine.evaluation._Exact.shape", (2, 2))
+    monkeypatch.setattr("sklearn_ntk._engine.numpy_program.NumpyProgram.shape", (2, 3))
     tiled, tiled_gradient = kernel(awkward, eval_gradient=True)
     assert_allclose(tiled, K, rtol=1e-13, atol=1e-14 * scale)
     atol = 1e-12 * np.max(np.abs(K_gradient)) + 1e-15 * scale

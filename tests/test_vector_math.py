@@ -31,7 +31,7 @@ DOMAINS = {
     "sinh": [(-710, 710), (-89, 89)],
     "tanh": [(-30, 30)],
 }
-NAMES = sorted({*DOMAINS, "angle", "hypot"})
+NAMES = sorted({*DOMAINS, "angle", "hypot", "turn"})
 
 
 @cache
@@ -127,6 +127,20 @@ def test_angle_of_points_of_the_unit_circle(dtype):
     )
     ends = evaluate("angle", dtype, [0, -0.0, 0, 1, -1], [1, 1, -1, 0, 0])
     assert_identical(ends, np.array([0, -0.0, PI, PI / 2, -PI / 2], dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_turn_is_the_angle_to_absolute_accuracy(dtype):
+    rng = np.random.default_rng(3)
+    phi = np.r_[np.linspace(-PI / 2, PI / 2, 97), rng.uniform(-PI / 2, PI / 2, 400)]
+    y, x = np.sin(phi).astype(dtype), np.abs(np.cos(phi)).astype(dtype)
+    expected = np.arctan2(y.astype(float), x.astype(float))
+    np.testing.assert_allclose(
+        evaluate("turn", dtype, y, x), expected, rtol=0, atol=3 * np.finfo(dtype).eps
+    )
+    assert_identical(
+        evaluate("turn", dtype, [1, -1], [0, 0]), np.array([PI / 2, -PI / 2], dtype)
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -18,17 +18,13 @@ def blocks(n_rows, n_columns, shape, *, symmetric):
     Yields
     ------
     rows, columns : slice
-        Where `symmetric`, columns begin at the diagonal or to its right.
+        Where `symmetric`, the first columns of some rows begin at the diagonal.
     """
     height, width = shape
     for top in range(0, n_rows, height):
         rows = slice(top, min(top + height, n_rows))
-        first = top // width * width if symmetric else 0
-        for left in range(first, n_columns, width):
-            start = max(left, top) if symmetric else left
-            end = min(left + width, n_columns)
-            if start < end:
-                yield rows, slice(start, end)
+        for left in range(top if symmetric else 0, n_columns, width):
+            yield rows, slice(left, min(left + width, n_columns))
 
 
 def above_diagonal(rows, columns):
@@ -59,7 +55,8 @@ class Matrix:
         if columns.start == rows.start:
             square = np.triu(block[:height, :height])
             mirrored = square + np.triu(square, 1).T
-            self.out[rows, rows.start : rows.start + height] = mirrored
+            part = slice(rows.start, rows.start + height)
+            self.out[part, part] = mirrored
             columns = slice(rows.start + height, columns.stop)
             block = block[:, height:]
         self.out[rows, columns] = block

@@ -19,7 +19,6 @@ from sklearn_ntk.networks._inputs import Inputs
 __all__ = ["Evaluation"]
 
 TILE = 256  # rows and columns of a block of exact pairs: arrays stay in cache
-PRODUCT = (256, 1024)  # of a block of cosines, computed by one matrix product
 MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
 FEW = 2**18  # pairs that NumPy is done with before compiled code is loaded
 PAIRS = 2**13  # exact pairs at once
@@ -69,11 +68,8 @@ class Evaluation:
             traced(self.evaluate, X, Y, ntk=self.ntk, dual=self.dual),
             None,
         )
-        if program is None:
-            worker, shape = _Exact(self), (TILE, TILE)
-        else:
-            worker, shape = _Traced(self, program, dtype), PRODUCT
-        tasks = blocks(X.shape[0], Y.shape[0], shape, symmetric=self.symmetric)
+        worker = _Exact(self) if program is None else _Traced(self, program, dtype)
+        tasks = blocks(X.shape[0], Y.shape[0], worker.shape, symmetric=self.symmetric)
         results = _for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
         return any(results)
 
@@ -120,6 +116,8 @@ class Evaluation:
 class _Exact:
     """Blocks by the formulas themselves."""
 
+    shape = (TILE, TILE)
+
     def __init__(self, evaluation):
         self.evaluation = evaluation
 
@@ -136,52 +134,34 @@ class _Traced:
         self.evaluation = evaluation
         n_pairs = evaluation.X.shape[0] * evaluation.columns.shape[0]
         self.runner = runner(program, dtype, n_pairs)
+        self.shape = self.runner.shape
         self.factors = [tuple(_cast(u, dtype) for u in pair) for pair in program.inputs]
         self.scratch = threading.local()
 
     def run(self, rows, columns, place):
-        products = [_product(u[rows], v[columns]) for u, v in self.factors]
-        height, width = self.runner.shape
-        overflow = False
-        for top in range(rows.start, rows.stop, height):
-            strip = slice(top, min(top + height, rows.stop))
-            start = columns.start
-            if self.evaluation.symmetric:
-                start = max(start, top)
-            for left in range(start, columns.stop, width):
-                part = slice(left, min(left + width, columns.stop))
-                corner = top - rows.start, left - columns.start
-                values, infinite = self._block(strip, part, products, corner)
-                place(strip, part, values)
-                overflow |= infinite
-        return overflow
-
-    def _block(self, rows, columns, cosines, corner):
         if not hasattr(self.scratch, "buffers"):
             self.scratch.buffers = self.runner.scratch()
-        buffers = self.scratch.buffers
-        values, guarded = self.runner.run(cosines, corner, rows, columns, buffers)
-        return self._mended(rows, columns, values, guarded)
+        cosines = [_product(u[rows], v[columns]) for u, v in self.factors]
+        found = self.runner.run(cosines, rows, columns, self.scratch.buffers)
+        values, infinite = self._mended(rows, columns, *found)
+        place(rows, columns, values)
+        return infinite
 
     def _mended(self, rows, columns, values, guarded):
         """The values, in which pairs that are not generic are computed anew.
 
         And whether there is an infinite one among them.
         """
-        for value in values:
-            if not np.isfinite(np.sum(value)):
-                wrong = ~np.isfinite(value)
-                guarded = wrong if guarded is None else guarded | wrong
         if guarded is None:
             return values, False
         if self.evaluation.symmetric and columns.start < rows.stop:
-            above = above_diagonal(rows, columns)
-            guarded &= above
-            for value in values:
-                value[~above] = 0.0
-        i, j = np.nonzero(guarded)
-        if len(i) == 0:
+            square = slice(columns.start, min(rows.stop, columns.stop))
+            above = above_diagonal(rows, square)
+            for block in (guarded, *values):
+                block[:, : above.shape[1]][~above] = 0
+        if not guarded.any():
             return values, False
+        i, j = np.nonzero(guarded)
         if len(i) > MANY * guarded.size:
             values = exact = self.evaluation.block(rows, columns)
         else:

@@ -5,10 +5,9 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -41,11 +40,13 @@ EXPRESSIONS = {
     "minimum": "{0} if {0} < {1} or {0} != {0} else {1}",
     "pow": "{} ** {}",
 }
-RENAMED = {"atan2": "angle"}  # which formulas ask for on the unit circle only
+ADDED = 0.5  # to an angle, beside which its relative error does not count
 
 
 class NumbaProgram:
-    """A program whose segments are loops over a block, compiled once.
+    """A program whose segments are compiled loops over a part of a row of a block.
+
+    All segments run on one row, in the first-level cache, before the next row's turn.
 
     Parameters
     ----------
@@ -53,43 +54,69 @@ class NumbaProgram:
     dtype : dtype
     """
 
-    shape = (64, 1024)  # of a block: what segments hand on stays in cache
+    shape = (128, 1008)  # of a block: no power of two, for mirrored writes' sake
 
     def __init__(self, program, dtype):
-        self.outputs, self.dtype = program.outputs, np.dtype(dtype)
-        self.steps, self.n_buffers = [], 0
+        self.dtype = np.dtype(dtype)
         segments = program.segments()
-        places = _places(segments, program)
-        self.places = {index: places[index] for index in program.outputs}
-        self.n_buffers = 1 + max(places.values())
-        cosine = {i: n.args[0] for i, n in enumerate(program.nodes) if n.op == "cosine"}
+        cosines = [i for i, n in enumerate(program.nodes) if n.op == "cosine"]
+        cosines.sort(key=lambda i: program.nodes[i].args[0])
+        outputs = list(dict.fromkeys(program.outputs))
+        self.order = [outputs.index(i) for i in program.outputs]
+        slots = _slots(segments, outputs, cosines)
+        self.n_outputs = len(outputs)
+        self.n_buffers = 1 + max(slots.values()) - len(cosines) - self.n_outputs
+        self.y = [row.values for s in segments for row in s.rows_y]
+        self.y = _matrix(self.y, self.dtype)
+        self.y_start = self.y.ctypes.data + self.y.strides[0] * np.arange(len(self.y))
+        self.x = [_matrix([r.values for r in s.rows_x], self.dtype).T for s in segments]
+        self.x = [np.ascontiguousarray(x) for x in self.x]
+        self.numbers = [np.array(s.numbers, self.dtype) for s in segments]
+        self.functions = [
+            _compiled(_source(s, self.dtype.name), self.dtype.name) for s in segments
+        ]
+        self.driver = driver()
+        self._describe(segments, slots)
+
+    def _describe(self, segments, slots):
+        """Tables of addresses, a row for each segment."""
+        first = self.n_slots = 1 + max(slots.values())
+        tables = []
         for segment in segments:
-            self.steps.append(
-                _Step(
-                    _compiled(_source(segment, cosine, self.dtype.name)),
-                    _stacked(segment.rows_x, self.dtype),
-                    _stacked(segment.rows_y, self.dtype),
-                    np.array(segment.numbers, self.dtype),
-                    [cosine[i] for i in segment.inputs if i in cosine],
-                    [places[i] for i in segment.inputs if i not in cosine],
-                    [places[i] for i in segment.outputs],
-                )
+            rows = range(first, first + len(segment.rows_y))
+            first = rows.stop
+            tables.append(
+                [*rows, *(slots[i] for i in segment.inputs + segment.outputs)]
             )
+        self.table = np.zeros((len(tables), max(map(len, tables))), np.intp)
+        for row, entries in zip(self.table, tables, strict=True):
+            row[: len(entries)] = entries
+        self.steps = np.array(
+            [
+                (f.address, x.ctypes.data, x.strides[0], s.ctypes.data, len(entries))
+                for f, x, s, entries in zip(
+                    self.functions, self.x, self.numbers, tables, strict=True
+                )
+            ],
+            np.intp,
+        )
 
     def scratch(self):
         """Buffers of one thread."""
-        size = self.shape[0] * self.shape[1]
-        return np.empty((self.n_buffers, size), self.dtype), np.empty(size, np.uint8)
+        height, width = self.shape
+        return (
+            np.empty((self.n_buffers, width), self.dtype),
+            np.empty(self.n_outputs * height * width, self.dtype),
+            np.empty(height * width, np.uint8),
+        )
 
-    def run(self, cosines, corner, rows, columns, scratch):
+    def run(self, cosines, rows, columns, scratch):
         """The outputs for a block, and the mask of pairs they are not right for.
 
         Parameters
         ----------
         cosines : list of array
             Contiguous, one for each input of the program.
-        corner : tuple of int
-            Where in these the block begins.
         rows, columns : slice
         scratch : tuple of array
 
@@ -98,102 +125,166 @@ class NumbaProgram:
         outputs : list of array
         guarded : array of bool or None
         """
+        buffers, outputs, guarded = scratch
         shape = rows.stop - rows.start, columns.stop - columns.start
-        size = shape[0] * shape[1]
-        floats = [buffer[:size].reshape(shape) for buffer in scratch[0]]
-        guarded = scratch[1][:size].reshape(shape)
-        guarded[:] = 0
-        for step in self.steps:
-            step.function(
-                *(step.x, step.y, step.numbers, rows.start, columns.start, *corner),
-                *(cosines[k] for k in step.cosines),
-                *(floats[k] for k in (*step.inputs, *step.outputs)),
-                guarded,
-            )
-        outputs = [floats[self.places[index]] for index in self.outputs]
-        return outputs, guarded.astype(bool) if guarded.any() else None
+        size, item = shape[0] * shape[1], self.dtype.itemsize
+        start = np.concatenate(
+            [
+                [c.ctypes.data for c in cosines],
+                outputs.ctypes.data + size * item * np.arange(self.n_outputs),
+                buffers.ctypes.data + buffers.strides[0] * np.arange(len(buffers)),
+                self.y_start + columns.start * item,
+            ]
+        ).astype(np.intp, copy=False)
+        stride = np.zeros_like(start)
+        stride[: len(cosines) + self.n_outputs] = shape[1] * item
+        outputs = outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape)
+        guarded = guarded[:size].reshape(shape)
+        found = self.driver(
+            *(self.steps, self.table, start, stride, rows.start, outputs, guarded)
+        )
+        values = [outputs[k] for k in self.order]
+        return values, guarded.view(bool) if found else None
 
 
-class _Step(NamedTuple):
-    """A compiled segment and what it is called with."""
+@cache
+def driver():
+    """The function that runs all segments on a block, row by row.
 
-    function: Callable
-    x: np.ndarray
-    y: np.ndarray
-    numbers: np.ndarray
-    cosines: list
-    inputs: list
-    outputs: list
+    It is the same for all programs: it calls segments by their addresses.
+    """
+    import numba
+    from llvmlite import ir
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def call(typing_context, address, x, numbers, size, arrays, guarded):
+        def generate(context, builder, signature, values):
+            word = ir.IntType(64)
+            function = ir.FunctionType(ir.VoidType(), [word] * 5)
+            pointer = builder.inttoptr(values[0], function.as_pointer())
+            builder.call(pointer, values[1:])
+            return context.get_dummy_value()
+
+        return numba.types.none(*[numba.types.intp] * 6), generate
+
+    def run(steps, table, start, stride, row, outputs, guarded):
+        here, arrays = np.empty_like(start), np.empty(table.shape[1], np.intp)
+        size, found = guarded.shape[1], np.uint8(0)
+        for i in range(guarded.shape[0]):
+            for k in range(len(start)):
+                here[k] = start[k] + i * stride[k]
+            guarded[i] = 0
+            for k in range(len(steps)):
+                for m in range(steps[k, 4]):
+                    arrays[m] = here[table[k, m]]
+                call(
+                    steps[k, 0],
+                    steps[k, 1] + (row + i) * steps[k, 2],
+                    steps[k, 3],
+                    size,
+                    arrays.ctypes.data,
+                    guarded[i].ctypes.data,
+                )
+            for k in range(len(outputs)):
+                for j in range(size):
+                    guarded[i, j] |= not abs(outputs[k, i, j]) < np.inf
+            for j in range(size):
+                found |= guarded[i, j]
+        return found != 0
+
+    return numba.njit(nogil=True, error_model="numpy")(run)
 
 
-def _places(segments, program):
-    """A buffer for each value that a segment hands on; it never overwrites its own."""
+def _slots(segments, outputs, cosines):
+    """A place in the table of arrays for each value that segments hand on.
+
+    First cosines, then outputs, then buffers; a segment overwrites nothing of its own.
+    """
+    known = [*cosines, *outputs]
     last = {index: k for k, s in enumerate(segments) for index in s.inputs}
-    last |= dict.fromkeys(program.outputs, len(segments))
-    places, free = {}, []
+    slots, free, n = {index: k for k, index in enumerate(known)}, [], len(known)
     for k, segment in enumerate(segments):
         for index in segment.outputs:
-            if not free:
-                free.append(len(places) and 1 + max(places.values()))
-            places[index] = free.pop()
-        free += [places[i] for i in segment.inputs if i in places and last[i] == k]
-    return places
+            if index not in slots:
+                if not free:
+                    free.append(n)
+                    n += 1
+                slots[index] = free.pop()
+        done = (i for i in segment.inputs if last[i] == k and i not in known)
+        free += [slots[i] for i in done]
+    return slots
 
 
-def _stacked(rows, dtype):
+def _matrix(rows, dtype):
     """Rows as the contiguous rows of a matrix."""
-    if not rows:
-        return np.empty((0, 0), dtype)
-    return np.array([row.values for row in rows], dtype)
+    return np.array(rows, dtype) if rows else np.empty((0, 0), dtype)
 
 
-def _source(segment, cosine, dtype):
-    """The source of a function that runs a segment on a block."""
-    n_inputs = len(segment.inputs)
-    inputs = [f"p{k}" for k in range(n_inputs)]
-    cosines = [p for p, i in zip(inputs, segment.inputs, strict=True) if i in cosine]
-    others = [p for p in inputs if p not in cosines]
-    outputs = [f"o{k}" for k in range(len(segment.outputs))]
-    names = {RENAMED.get(op, op) for op, *_ in segment.code if op not in EXPRESSIONS}
+def _source(segment, dtype):
+    """The source of a function that runs a segment on a part of a row."""
+    n_rows, n_inputs = len(segment.rows_y), len(segment.inputs)
+    names = [f"y_{k}" for k in range(n_rows)]
+    names += [f"p{k}" for k in range(n_inputs)]
+    names += [f"o{k}" for k in range(len(segment.outputs))]
+    code = _with_angles(segment)
+    functions = {op for op, *_ in code if op not in EXPRESSIONS}
     lines = [
         "import math",
+        "from numba import carray",
         "from sklearn_ntk._engine.vector_math import functions",
         "from sklearn_ntk._engine.vector_width import wide_vectors",
         "wide = wide_vectors()",
-        *(f"{name} = functions({dtype!r})[{name!r}]" for name in sorted(names)),
-        "def segment(x, y, s, row, column, top, left, "
-        + ", ".join([*cosines, *others, *outputs, "guarded"])
-        + "):",
+        *(f"{name} = functions({dtype!r})[{name!r}]" for name in sorted(functions)),
+        "def segment(x, s, n, arrays, guarded_):",
         "    wide()",
+        "    guarded = carray(guarded_, n)",
+        *(f"    {name} = carray(arrays[{k}], n)" for k, name in enumerate(names)),
         *(f"    s{k} = s[{k}]" for k in range(len(segment.numbers))),
-        "    for i in range(guarded.shape[0]):",
-        *_loads("x", segment.rows_x, "row + i", "        "),
-        "        for j in range(guarded.shape[1]):",
-        *_loads("y", segment.rows_y, "column + j", "            "),
+        *_loads("x", segment.rows_x, "x[{}]", "    "),
+        "    for j in range(n):",
+        *_loads("y", segment.rows_y, "y_{}[j]", "        "),
     ]
-    body = []
-    for k, name in enumerate(inputs):
-        place = "top + i, left + j" if name in cosines else "i, j"
-        body.append(f"v{k} = {name}[{place}]")
-    for k, (op, *args) in enumerate(segment.code, start=n_inputs):
-        function = f"{RENAMED.get(op, op)}({', '.join(['{}'] * len(args))})"
+    body = [f"v{k} = p{k}[j]" for k in range(n_inputs)]
+    for k, (op, *args) in enumerate(code, start=n_inputs):
+        function = f"{op}({', '.join(['{}'] * len(args))})"
         call = EXPRESSIONS.get(op, function)
         body.append(f"v{k} = {call.format(*args)}")
-    for name, result in zip(outputs, segment.results, strict=True):
-        body.append(f"{name}[i, j] = {result}")
+    for k, result in enumerate(segment.results):
+        body.append(f"o{k}[j] = {result}")
     if segment.guards:
-        body.append(f"guarded[i, j] |= {' | '.join(segment.guards)}")
-    return "\n".join([*lines, *(f"            {line}" for line in body), ""])
+        body.append(f"guarded[j] |= {' | '.join(segment.guards)}")
+    return "\n".join([*lines, *(f"        {line}" for line in body), ""])
 
 
-def _loads(axis, rows, index, indent):
+def _with_angles(segment):
+    """The code, in which atan2, of points of the unit circle only, has other names.
+
+    It is "angle", or "turn" where all that becomes of it is a sum with a number
+    that makes an absolute error as good as a relative one.
+    """
+    added, used = set(), Counter([*segment.results, *segment.guards])
+    for op, *args in segment.code:
+        used.update(args)
+        numbers = [segment.numbers[int(a[1:])] for a in args if a[0] == "s"]
+        if op == "add" and numbers and abs(numbers[0]) >= ADDED:
+            added.update(args)
+    code = []
+    for k, (op, *args) in enumerate(segment.code, start=len(segment.inputs)):
+        if op == "atan2":
+            op = "turn" if f"v{k}" in added and used[f"v{k}"] == 1 else "angle"
+        code.append((op, *args))
+    return code
+
+
+def _loads(axis, rows, place, indent):
     for k, row in enumerate(rows):
-        load = f"{indent}{axis}{k} = {axis}[{k}, {index}]"
+        load = f"{indent}{axis}{k} = {place.format(k)}"
         yield load + (" != 0" if row.values.dtype == bool else "")
 
 
 @cache
-def _compiled(source):
+def _compiled(source, dtype):
     """The function of a source, from the cache on disk where it has been compiled.
 
     numba keeps compiled code beside the file that a function comes from. The file's
@@ -201,21 +292,26 @@ def _compiled(source):
     is never taken from there.
     """
     import numba
+    from numba.types import CPointer, float32, float64, intp, uint8, void
 
+    real = {"float64": float64, "float32": float32}[dtype]
+    signature = void(
+        CPointer(real), CPointer(real), intp, CPointer(CPointer(real)), CPointer(uint8)
+    )
     digest = hashlib.sha256(
-        f"{source}{vector_math.source_digest()}{numba.__version__}".encode()
+        f"{source}{dtype}{vector_math.source_digest()}{numba.__version__}".encode()
     )
     name = f"segment_{digest.hexdigest()[:32]}"
     path = _written(name, source)
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    options = {"error_model": "numpy", "fastmath": {"contract"}}
     if path is None:
         scope = {}
         exec(source, scope)
-        return numba.njit(**options)(scope["segment"])
+        return numba.cfunc(signature, **options)(scope["segment"])
     spec = importlib.util.spec_from_file_location(name, path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return numba.njit(cache=True, **options)(module.segment)
+    return numba.cfunc(signature, cache=True, **options)(module.segment)
 
 
 def _written(name, source):

@@ -20,7 +20,7 @@ class NumpyProgram:
     dtype : dtype
     """
 
-    shape = (64, 1024)  # of a block; inner loops must be long, buffers stay in cache
+    shape = (128, 1008)  # of a block; inner loops must be long, buffers stay in cache
 
     def __init__(self, program, dtype):
         self.program, self.dtype = program, dtype
@@ -37,15 +37,13 @@ class NumpyProgram:
         floats = np.empty((self.n_floats, *self.shape), self.dtype)
         return floats, np.empty((self.n_masks + 1, *self.shape), bool)
 
-    def run(self, cosines, corner, rows, columns, scratch):
+    def run(self, cosines, rows, columns, scratch):
         """The outputs for a block, and the mask of pairs they are not right for.
 
         Parameters
         ----------
         cosines : list of array
             One for each input of the program.
-        corner : tuple of int
-            Where in these the block begins.
         rows, columns : slice
         scratch : tuple of array
 
@@ -55,7 +53,6 @@ class NumpyProgram:
         guarded : array of bool or None
         """
         shape = rows.stop - rows.start, columns.stop - columns.start
-        inside = tuple(slice(a, a + n) for a, n in zip(corner, shape, strict=True))
         floats, masks = (_cut(a, shape) for a in scratch)
         values, guarded = {}, None
 
@@ -70,7 +67,7 @@ class NumpyProgram:
         size = np.setbufsize(SMALL)
         for index, node, place, is_guard in self.steps:
             if node.op == "cosine":
-                values[index] = cosines[node.args[0]][inside]
+                values[index] = cosines[node.args[0]]
                 continue
             out = masks[place] if node.is_mask else floats[place]
             _apply(node.op, [operand(a) for a in node.args], out)
@@ -78,7 +75,12 @@ class NumpyProgram:
             if is_guard and out.any():
                 guarded = out.copy() if guarded is None else guarded | out
         np.setbufsize(size)
-        return [values[index] for index in self.program.outputs], guarded
+        outputs = [values[index] for index in self.program.outputs]
+        for value in outputs:
+            if not np.isfinite(np.sum(value)):
+                wrong = ~np.isfinite(value)
+                guarded = wrong if guarded is None else guarded | wrong
+        return outputs, guarded
 
 
 def _cut(buffers, shape):

@@ -9,7 +9,6 @@ than that it is a Chebyshev series in the angle.
 
 import math
 import threading
-from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -84,10 +83,6 @@ class _Rows(TracedInputs):
     """Rows that may lie on a sphere."""
 
     symmetric = False
-
-    @cached_property
-    def _rows_y(self):
-        return self._rows_x if self.symmetric else super()._rows_y
 
     def common_std(self, homogeneous):
         """Length over the root of the number of features: 1 where it factors out."""

@@ -55,6 +55,17 @@ ASIN = {  # (asin(z) / z - 1) / w, w = z^2 < 1/2: 2e-17 and 2e-8 of asin
     32: (0.1666690527, 0.0748849575, 0.04650077579, 0.01639792959, 0.07694672318,
          -0.092582283, 0.1112956924),
 }
+ACOS = {  # acos(x) / sqrt(1 - x^2), 0 <= x <= 1: absolute errors 2e-16 and 6e-8 of acos
+    64: (1.57079632679489646, -0.9999999999998631914, 0.7853981633779585886,
+         -0.6666666655633125194, 0.5890485894483206625, -0.5333327248595073063,
+         0.490866374528895578, -0.4570778037306109491, 0.4290975918619690821,
+         -0.4043208337938854111, 0.3789101136269778655, -0.3466128004926121997,
+         0.299936842258741143, -0.2353954098644563826, 0.1596800407605376705,
+         -0.08892332634687346013, 0.03836413266703120539, -0.01188609284758746192,
+         0.002334739426433075639, -0.0002172572530570479458),
+    32: (1.57079627, -0.999988494, 0.785041749, -0.662370035, 0.562511053,
+         -0.437253352, 0.269387371, -0.108617229, 0.0204934837),
+}
 # fmt: on
 EXP_RANGE = {64: (-746, 710.6), 32: (-104.5, 89.6)}  # 0 and infinity lie beyond
 
@@ -79,10 +90,12 @@ def functions(dtype):
         ``cos``, ``cosh``, ``exp``, ``expm1``, ``hypot``, ``log``, ``log1p``, ``sin``,
         ``sinh`` and ``tanh``, to be called from functions that numba compiles; and
         ``angle(y, x)``, which is atan2 of a point of the unit circle. That takes no
-        division, which it would have to wait for as square roots do.
+        division, which it would have to wait for as square roots do. ``turn(y, x)``
+        is the same where x >= 0, with an absolute error in the place of a relative
+        one, in two thirds of the operations.
     """
     kit = _Kit(dtype)
-    families = _exp, _expm1, _hyperbolic, _log, _sin, _angle, _hypot
+    families = _exp, _expm1, _hyperbolic, _log, _sin, _angle, _turn, _hypot
     return {f.__name__: f for family in families for f in family(kit)}
 
 
@@ -380,6 +393,17 @@ def _angle(kit):
         return copysign(turned, y)
 
     return [angle]
+
+
+def _turn(kit):
+    jit, series = kit.jit, kit.polynomial(ACOS)
+    (half_pi,) = kit.reals(PI / 2)
+
+    @jit
+    def turn(y, x):
+        return copysign(half_pi - x * series(abs(y)), y)
+
+    return [turn]
 
 
 def _hypot(kit):

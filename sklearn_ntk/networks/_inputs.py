@@ -15,6 +15,7 @@ __all__ = ["Inputs"]
 
 CLOSE = 1e-3  # where 1 - |cos| is below, the angle comes from the rows' difference
 TINY = 1e-10  # where the squared difference is below, from a doubled precision
+SQUARABLE = 1e-100  # length of a row whose entries' squares neither vanish nor overflow
 GATHERED = 2**22  # numbers held at once while close pairs are looked at
 
 
@@ -88,7 +89,9 @@ class Inputs:
                 f"per feature: expected shape ({self.X.shape[1]},), got {scale.shape}."
             )
         X = _divided(self._arrays, self.X, scale)
-        Y = None if self.Y is None else _divided(self._arrays, self.Y, scale)
+        Y = self.Y
+        if Y is not None:
+            Y = X if Y is self.X else _divided(self._arrays, Y, scale)
         return self._replace(X=X, Y=Y)
 
     @cached_property
@@ -97,7 +100,7 @@ class Inputs:
 
     @cached_property
     def _rows_y(self):
-        return _unit_rows(self._arrays, self.Y)
+        return self._rows_x if self.Y is self.X else _unit_rows(self._arrays, self.Y)
 
     @property
     def unit_rows(self):
@@ -221,6 +224,9 @@ def _unit_rows(xp, X):
         length = np.sqrt(scaled.multiply(scaled).sum(axis=1))
         unit = sparse.diags_array(1.0 / np.where(length > 0, length, 1.0)) @ scaled
         return unit.tocsr(), np.asarray(largest * length)
+    length = xp.sqrt(xp.sum(X * X, axis=1))
+    if xp.min(length) > SQUARABLE and xp.max(length) < 1.0 / SQUARABLE:
+        return X / length[:, None], length
     largest = xp.max(xp.abs(X), axis=1)
     scaled = X / xp.where(largest > 0, largest, 1.0)[:, None]
     length = xp.sqrt(xp.sum(scaled * scaled, axis=1))
