@@ -40,13 +40,14 @@ EXPRESSIONS = {
     "minimum": "{0} if {0} < {1} or {0} != {0} else {1}",
     "pow": "{} ** {}",
 }
+MANY = 32  # numbers for each column, which leave the first-level cache in a long row
 ADDED = 0.5  # to an angle, beside which its relative error does not count
 
 
 class NumbaProgram:
     """A program whose segments are compiled loops over a part of a row of a block.
 
-    All segments run on one row, in the first-level cache, before the next row's turn.
+    All segments run on a few rows, in the first-level cache, before others' turn.
 
     Parameters
     ----------
@@ -101,13 +102,21 @@ class NumbaProgram:
             np.intp,
         )
 
+    @property
+    def _tile(self):
+        """Rows and columns that a segment runs on before the next one's turn.
+
+        Where there is much to be loaded for each column, several rows share it.
+        """
+        return (8, 252) if len(self.y) > MANY else (1, self.shape[1])
+
     def scratch(self):
         """Buffers of one thread."""
-        height, width = self.shape
+        size = self.shape[0] * self.shape[1]
         return (
-            np.empty((self.n_buffers, width), self.dtype),
-            np.empty(self.n_outputs * height * width, self.dtype),
-            np.empty(height * width, np.uint8),
+            np.empty((self.n_buffers, *self._tile), self.dtype),
+            np.empty(self.n_outputs * size, self.dtype),
+            np.empty(size, np.uint8),
         )
 
     def run(self, cosines, rows, columns, scratch):
@@ -128,21 +137,26 @@ class NumbaProgram:
         buffers, outputs, guarded = scratch
         shape = rows.stop - rows.start, columns.stop - columns.start
         size, item = shape[0] * shape[1], self.dtype.itemsize
-        start = np.concatenate(
-            [
-                [c.ctypes.data for c in cosines],
-                outputs.ctypes.data + size * item * np.arange(self.n_outputs),
-                buffers.ctypes.data + buffers.strides[0] * np.arange(len(buffers)),
-                self.y_start + columns.start * item,
-            ]
-        ).astype(np.intp, copy=False)
-        stride = np.zeros_like(start)
-        stride[: len(cosines) + self.n_outputs] = shape[1] * item
+        groups = (  # of arrays: where they are, and the steps down, aside and in a tile
+            ([c.ctypes.data for c in cosines], (shape[1], 1, 0)),
+            (_places(outputs, size, self.n_outputs), (shape[1], 1, 0)),
+            (_places(buffers, buffers[0].size, len(buffers)), (0, 0, buffers.shape[2])),
+            (self.y_start + columns.start * item, (0, 1, 0)),
+        )
+        start = np.concatenate([places for places, _ in groups]).astype(np.intp)
+        moves = [np.tile(move, (len(places), 1)) for places, move in groups]
+        found = self.driver(
+            self.steps,
+            self.table,
+            start,
+            np.concatenate(moves) * item,
+            rows.start,
+            self._tile,
+            outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape),
+            guarded[:size].reshape(shape),
+        )
         outputs = outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape)
         guarded = guarded[:size].reshape(shape)
-        found = self.driver(
-            *(self.steps, self.table, start, stride, rows.start, outputs, guarded)
-        )
         values = [outputs[k] for k in self.order]
         return values, guarded.view(bool) if found else None
 
@@ -168,28 +182,39 @@ def driver():
 
         return numba.types.none(*[numba.types.intp] * 6), generate
 
-    def run(steps, table, start, stride, row, outputs, guarded):
-        here, arrays = np.empty_like(start), np.empty(table.shape[1], np.intp)
-        size, found = guarded.shape[1], np.uint8(0)
-        for i in range(guarded.shape[0]):
-            for k in range(len(start)):
-                here[k] = start[k] + i * stride[k]
-            guarded[i] = 0
-            for k in range(len(steps)):
-                for m in range(steps[k, 4]):
-                    arrays[m] = here[table[k, m]]
-                call(
-                    steps[k, 0],
-                    steps[k, 1] + (row + i) * steps[k, 2],
-                    steps[k, 3],
-                    size,
-                    arrays.ctypes.data,
-                    guarded[i].ctypes.data,
-                )
+    def run(steps, table, start, moves, row, tile, outputs, guarded):
+        here, arrays = np.empty((tile[0], len(start)), np.intp), np.empty_like(table[0])
+        n_rows, n_columns = guarded.shape
+        guarded[:] = 0
+        for top in range(0, n_rows, tile[0]):
+            height = min(tile[0], n_rows - top)
+            for left in range(0, n_columns, tile[1]):
+                width = min(tile[1], n_columns - left)
+                for i in range(height):
+                    for k in range(len(start)):
+                        down, aside, inside = moves[k]
+                        here[i, k] = (
+                            start[k] + (top + i) * down + left * aside + i * inside
+                        )
+                for k in range(len(steps)):
+                    function, x, stride, numbers, count = steps[k]
+                    for i in range(height):
+                        for m in range(count):
+                            arrays[m] = here[i, table[k, m]]
+                        call(
+                            function,
+                            x + (row + top + i) * stride,
+                            numbers,
+                            width,
+                            arrays.ctypes.data,
+                            guarded[top + i, left:].ctypes.data,
+                        )
+        found = np.uint8(0)
+        for i in range(n_rows):
             for k in range(len(outputs)):
-                for j in range(size):
+                for j in range(n_columns):
                     guarded[i, j] |= not abs(outputs[k, i, j]) < np.inf
-            for j in range(size):
+            for j in range(n_columns):
                 found |= guarded[i, j]
         return found != 0
 
@@ -214,6 +239,11 @@ def _slots(segments, outputs, cosines):
         done = (i for i in segment.inputs if last[i] == k and i not in known)
         free += [slots[i] for i in done]
     return slots
+
+
+def _places(array, step, count):
+    """Addresses of arrays that lie one after the other."""
+    return array.ctypes.data + step * array.itemsize * np.arange(count)
 
 
 def _matrix(rows, dtype):

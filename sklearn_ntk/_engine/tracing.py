@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ntk._engine.forward_mode import Dual
 
@@ -18,6 +19,7 @@ __all__ = ["Node", "Pair", "Row", "Trace", "TracingError"]
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not"}
+SAMPLE = 4096  # pairs that values of a symbol are looked at for
 
 # How an operation acts on arrays: on rows while tracing, on blocks later.
 NUMPY = {
@@ -187,6 +189,27 @@ class Trace:
     def boundary(self):
         """Note that a layer begins here."""
         self.boundaries.append(len(self.nodes))
+
+    def sampled(self, pair):
+        """The values of a symbol for some pairs of different rows."""
+        u, v = self.inputs[0]
+        known, rows = {}, _some_pairs(u.shape[0], v.shape[0], u is v)
+
+        def value(a):
+            if isinstance(a, Row):
+                return a.values[rows[a.axis]]
+            if type(a) is not int:
+                return a
+            if a not in known:
+                op, args = self.nodes[a]
+                if op == "cosine":
+                    known[a] = _cosines(*self.inputs[args[0]], *rows)
+                else:
+                    known[a] = NUMPY[op](*map(value, args))
+            return known[a]
+
+        with np.errstate(all="ignore"):
+            return value(self._node_of(pair))
 
     def apply(self, op, *args):
         """The result of an operation, computed where it concerns rows only."""
@@ -368,6 +391,20 @@ class Trace:
 
     def sign(self, x):
         return self.apply("copysign", 1.0, x)
+
+
+def _some_pairs(n_x, n_y, symmetric):
+    """Indices of some pairs, none of a row with itself."""
+    i, j = np.random.default_rng(0).integers([[n_x], [n_y]], size=(2, SAMPLE))
+    different = i != j if symmetric else slice(None)
+    return i[different], j[different]
+
+
+def _cosines(u, v, i, j):
+    u, v = u[i], v[j]
+    if sparse.issparse(u):
+        return np.asarray(u.multiply(v).sum(axis=1)).ravel()
+    return np.einsum("ij,ij->i", u, v)
 
 
 def _plain(a):

@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk._engine.tracing import Trace
 from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._base import BOUNDS
@@ -14,6 +15,7 @@ from sklearn_ntk.networks._quadrature.elu import ELUSlopes
 from sklearn_ntk.networks._quadrature.kernel import GaussKernel
 from sklearn_ntk.networks._quadrature.mixture import LogisticMixture
 from sklearn_ntk.networks._quadrature.table import SlopeTable
+from sklearn_ntk.networks._series import as_series
 
 __all__ = ["ELU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
 
@@ -67,6 +69,8 @@ class Numerical(Activation):
         return self._transform(self._kernel(), xp, std_x, std_y, cos, sin)
 
     def _transform(self, kernel, xp, *operands):
+        if isinstance(xp, Trace):
+            return as_series(xp, kernel.phi, *operands[:3])
         plain = [to_numpy(a) for a in operands]
         gradient = any(isinstance(a, Dual) for a in operands)
         found = kernel.moments(*plain, gradient=gradient)

@@ -9,6 +9,8 @@ covariance C satisfies, without cancellation,
 and the same from the antipodal end: that is what is computed.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from sklearn_ntk.networks._quadrature.rules import normal_rule
@@ -37,24 +39,48 @@ class Rows:
         y = y / scale * root
         size = np.sqrt(np.einsum("snk,snk->n", y, y))[:, None]
         size = np.where(size > 0, size, 1.0)
-        slope = np.stack((phi.slope(u), phi.slope(-u)))
-        turned = slope * (np.stack((z, -z))[:, None] * root) / (scale * size)
         self.y = y / size
-        grown = np.einsum("snk,snk->n", self.y, turned)
-        self.d_y = turned - self.y * grown[:, None]
         self.A = (scale * size)[:, 0]
-        self.d_A = self.A * grown
-        self.out, self.d_out = self._original(phi, std)
-        bend = np.stack((phi.curvature(u), phi.curvature(-u)))
-        self.slope = slope * root
-        self.d_slope = bend * (np.stack((z, -z))[:, None] * root)
-        self.slope_square = np.einsum("snk,snk->n", self.slope, self.slope)
-        self.d_slope_square = 2.0 * np.einsum("snk,snk->n", self.slope, self.d_slope)
-
-    def _original(self, phi, std):
         at_zero = np.abs(phi.value(np.zeros(1)))[0]
-        out = np.where(std == 0.0, at_zero, self.A * self.excess**phi.degree)
-        return out, self.d_A * self.excess ** (phi.degree - 1.0)
+        self.out = np.where(std == 0.0, at_zero, self.A * self.excess**phi.degree)
+        self._phi, self._u = phi, u
+        self._root, self._turn = root, np.stack((z, -z))[:, None]
+
+    @cached_property
+    def slope(self):
+        u, phi = self._u, self._phi
+        return np.stack((phi.slope(u), phi.slope(-u))) * self._root
+
+    @cached_property
+    def slope_square(self):
+        return np.einsum("snk,snk->n", self.slope, self.slope)
+
+    @cached_property
+    def _turned(self):
+        return self.slope * self._turn / self.A[:, None]
+
+    @cached_property
+    def _grown(self):
+        return np.einsum("snk,snk->n", self.y, self._turned)
+
+    @cached_property
+    def d_y(self):
+        return self._turned - self.y * self._grown[:, None]
+
+    @property
+    def d_A(self):
+        return self.A * self._grown
+
+    @property
+    def d_out(self):
+        return self.d_A * self.excess ** (self._phi.degree - 1.0)
+
+    @property
+    def d_slope_square(self):
+        u, phi = self._u, self._phi
+        bend = np.stack((phi.curvature(u), phi.curvature(-u)))
+        bend = bend * (self._turn * self._root)
+        return 2.0 * np.einsum("snk,snk->n", self.slope, bend)
 
 
 class Moments:
@@ -70,7 +96,7 @@ class Moments:
         E[phi'(u) phi'(v)].
     d_gap, d_slope : tuple of array or None
         Their derivatives in std_x, in std_y and in the angle.
-    d_out_x, d_out_y : array
+    d_out_x, d_out_y : array or None
     """
 
     def __init__(self, **fields):
@@ -154,8 +180,11 @@ class _Evaluation(PairLayout):
         x, y, itself = self.x, self.y, self.itself
         gap, slope, d_gap, d_slope = self._generic(gradient, itself)
         gap = np.where(itself, 0.0, np.clip(gap, 0.0, 2.0))
-        slope = np.where(itself, self.along_x(x.slope_square), slope)
+        if np.any(itself):
+            slope = np.where(itself, self.along_x(x.slope_square), slope)
+        d_out = None, None
         if gradient:
+            d_out = self.along_x(x.d_out), self.along_y(y.d_out)
             half = 0.5 * self.along_x(x.d_slope_square)
             d_gap = [np.where(itself, 0.0, d) for d in d_gap]
             d_slope = [
@@ -166,7 +195,6 @@ class _Evaluation(PairLayout):
         power = self.phi.degree - 1.0
         slope = slope * self._excess(power, power)
         out = [self.along_x(x.out), self.along_y(y.out)]
-        d_out = [self.along_x(x.d_out), self.along_y(y.d_out)]
         return Moments(
             out_x=out[0], out_y=out[1], d_out_x=d_out[0], d_out_y=d_out[1],
             gap=gap, slope=slope, negative=self.negative,

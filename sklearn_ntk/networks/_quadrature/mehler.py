@@ -69,7 +69,7 @@ class RowSeries:
 
     def __init__(self, phi, std):
         std, self._inverse = np.unique(np.asarray(std, float), return_inverse=True)
-        self._zero = std == 0.0
+        self._phi, self._zero = phi, std == 0.0
         self._series, self._error = (), np.inf
         if std.max() <= _LARGEST:
             with np.errstate(all="ignore"):
@@ -87,6 +87,17 @@ class RowSeries:
             slope = _Derivative(rule, phi.slope, value)
             error = np.maximum(error, slope.error)
         self._series, self._error = (value, slope), error
+
+    @property
+    def size(self):
+        """Root mean squares of the activation's values, one for each row.
+
+        None where they are not known.
+        """
+        if not self._series:
+            return None
+        at_zero = np.abs(self._phi.value(np.zeros(1)))
+        return np.where(self._zero, at_zero, self._series[0].size)[self._inverse]
 
     def truncated(self, top_cos, tolerance, most=64, gradient=False):
         r"""Series for pairs with ``abs(cos) <= top_cos``.
@@ -121,6 +132,23 @@ class RowSeries:
         )
         gone = self._zero[self._inverse] & (kept[0] > 0)[:, None]
         return value._replace(coef=np.where(gone, 0.0, value.coef)), slope
+
+    def joint(self, top_cos, tolerance, most):
+        r"""One series, of which the derivative's is the derivative.
+
+        .. math:: E[\phi'(u) \phi'(v)] = \frac{1}{\sigma \sigma'}
+            \sum_n n \, a_n(\sigma) a_n(\sigma') \cos^{n-1}\vartheta
+
+        It has the terms that matter for the one or the other. Parameters are those of
+        `truncated`, and so is what is returned, but for a single series.
+        """
+        if not self._error <= tolerance:
+            return None
+        value, slope = (series.kept(top_cos, tolerance) for series in self._series)
+        degrees = np.union1d(value, slope + 1)
+        if len(degrees) > most:
+            return None
+        return self._rows(self._series[0], degrees, gradient=False)
 
     def _rows(self, series, degrees, gradient):
         coef, d_coef = series.columns(degrees)[:, self._inverse], None
@@ -234,7 +262,7 @@ class _Expansion(_Truncation):
         scale = max(half, _NARROW) / nodes[0]
         std = np.exp(middle + scale * nodes)
         coef, size = self.rule.expand(self.fn, std)
-        series = chebyshev_transform(_NODES) @ coef
+        series = chebyshev_transform(_NODES) @ np.column_stack([coef, size])
         missing = np.abs(series[-2:]).max()
         if half > _NARROW and missing > self.target * size.max():
             return False
@@ -246,7 +274,12 @@ class _Expansion(_Truncation):
         """Add a piece from the rows themselves."""
         coef, size = self.rule.expand(self.fn, std)
         self.samples.append((std, coef, size))
-        self.pieces.append((coef, None))
+        self.pieces.append((np.column_stack([coef, size]), None))
+
+    @property
+    def size(self):
+        """Root mean squares, of shape (n,)."""
+        return self.columns([-1])[0]
 
     def columns(self, degrees):
         """Coefficients of these degrees, of shape (degrees, n)."""

@@ -1,0 +1,99 @@
+"""Activations by quadrature as series in the cosine, as many pairs are computed."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_ntk._engine import evaluation
+from sklearn_ntk._engine.gram import gram
+from sklearn_ntk._engine.tracing import Trace, TracingError
+from sklearn_ntk.networks import MLP, Elementwise
+from sklearn_ntk.networks import _numerical as numerical
+from sklearn_ntk.networks import _series as series
+
+KINDS = ("nngp", "ntk")
+
+
+def rows(n=60, d=30, seed=0):
+    """Rows of different lengths, some close, opposed, parallel."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) * rng.uniform(0.5, 1.5, (n, 1))
+    X[1], X[3], X[5] = X[0], -X[2], 2.0 * X[4]
+    X[7] = X[6] * (1.0 + 1e-9) + 1e-9
+    X.flags.writeable = False
+    return X
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """All activations by quadrature as series, which are counted."""
+    found = []
+
+    def counted(*args):
+        found.append(series.as_series(*args))
+        return found[-1]
+
+    monkeypatch.setattr(series, "ENOUGH", 0)
+    monkeypatch.setattr(series, "FEW", 0.02)
+    monkeypatch.setattr(numerical, "as_series", counted)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("activation", "depth"),
+    [
+        ("tanh", 1),
+        ("tanh", 2),
+        ("sigmoid", 1),
+        ("softplus", 1),
+        ("silu", 1),
+        (Elementwise(np.sin, np.cos), 2),
+    ],
+)
+def test_agrees_with_the_formulas(activation, depth, used, monkeypatch):
+    X, Y = rows(), rows(40, seed=1)
+    network = MLP(depth, activation)
+    ours = [*gram(network, X, kinds=KINDS), *gram(network, X, Y, kinds=KINDS)]
+    assert len(used) == 2 * depth
+    monkeypatch.setattr(evaluation, "traced", lambda *a, **k: None)
+    exact = [*gram(network, X, kinds=KINDS), *gram(network, X, Y, kinds=KINDS)]
+    for a, b in zip(ours, exact, strict=True):
+        assert_allclose(a, b, rtol=1e-12, atol=1e-13 * np.max(b))
+
+
+def test_in_single_precision(used):
+    (half,) = gram(MLP(2, "tanh"), rows(), dtype=np.float32)
+    assert len(used) == 2
+    assert_allclose(half, gram(MLP(2, "tanh"), rows())[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("lowest", [0, 1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_series_and_its_derivative(lowest, step):
+    powers = lowest + step * np.array([0, 1, 4])
+    terms = dict(zip(powers.tolist(), [0.5, -2.0, 3.0], strict=True))
+    x = np.linspace(-0.9, 0.9, 7)
+
+    class Namespace:
+        power = staticmethod(lambda x, n: x**n)
+        settled = staticmethod(lambda x: x)
+        boundary = staticmethod(lambda: None)
+
+    total, slope = series._with_slope(Namespace, terms, x)
+    assert_allclose(total, sum(a * x**n for n, a in terms.items()), atol=1e-14)
+    expected = sum(a * n * x ** (n - 1) for n, a in terms.items() if n > 0)
+    assert_allclose(slope, expected, atol=1e-14)
+
+
+def test_few_pairs_are_left_to_the_formulas():
+    trace = Trace()
+    std = [trace.row(axis, np.ones(3)) for axis in (0, 1)]
+    cos = trace.cosine((np.eye(3), np.eye(3)))
+    with pytest.raises(TracingError, match="few pairs"):
+        series.as_series(trace, None, *std, cos)
+
+
+def test_nearly_parallel_rows_are_left_to_the_formulas():
+    with pytest.raises(TracingError, match="parallel"):
+        series._radius(np.full(100, 0.9999))
+    assert series._radius(np.linspace(0.4, 0.5, 100)) >= 0.5
