@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import math
 import os
 import sys
 import tempfile
@@ -140,7 +141,10 @@ class NumbaProgram:
         groups = (  # of arrays: where they are, and the steps down, aside and in a tile
             ([c.ctypes.data for c in cosines], (shape[1], 1, 0)),
             (_places(outputs, size, self.n_outputs), (shape[1], 1, 0)),
-            (_places(buffers, buffers[0].size, len(buffers)), (0, 0, buffers.shape[2])),
+            (
+                _places(buffers, math.prod(buffers.shape[1:]), len(buffers)),
+                (0, 0, buffers.shape[2]),
+            ),
             (self.y_start + columns.start * item, (0, 1, 0)),
         )
         start = np.concatenate([places for places, _ in groups]).astype(np.intp)

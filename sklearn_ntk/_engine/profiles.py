@@ -9,6 +9,7 @@ than that it is a Chebyshev series in the angle.
 
 import math
 import threading
+from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import chebyshev
