@@ -150,22 +150,17 @@ SPLITTERS = {
 @pytest.mark.parametrize("search", SEARCHES)
 def test_folds_are_those_of_a_grid_search(search, cv):
     X, y, _ = data_for(search)
-    scoring = ["neg_mean_squared_error", "r2"]
-    plain, scoring = (
-        (NTKRegressor(), scoring)
-        if search is NTKRegressorCV
-        else (NTKClassifier(), ["accuracy", "f1_macro"])
-    )
-    grid = {
-        "network__depth": [2, 0, 1],
-        "alpha": ALPHAS,
-        "training_time": TIMES,
-    }
+    plain, scoring = {
+        NTKRegressorCV: (NTKRegressor(), ["neg_mean_squared_error", "r2"]),
+        NTKClassifierCV: (NTKClassifier(), ["accuracy", "f1_macro"]),
+    }[search]
+    depths, times = [2, 0], TIMES[:2]
+    grid = {"network__depth": depths, "alpha": ALPHAS, "training_time": times}
     theirs = GridSearchCV(plain, grid, cv=cv, scoring=scoring, refit=scoring[0])
     fit = {"groups": GROUPS} if isinstance(cv, LeaveOneGroupOut | GroupKFold) else {}
     theirs.fit(X, y, **fit)
     ours = search(
-        depths=[2, 0, 1], alphas=ALPHAS, training_times=TIMES, cv=cv, scoring=scoring
+        depths=depths, alphas=ALPHAS, training_times=times, cv=cv, scoring=scoring
     ).fit(X, y, **fit)
     found, expected = ours.cv_results_, theirs.cv_results_
     place = {

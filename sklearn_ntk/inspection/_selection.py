@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["SelectionDisplay"]
 
-ROOM = 40  # letters of labels below a map
+ROOM = 24  # letters of horizontal labels below a map
 
 
 class SelectionDisplay:
@@ -140,10 +140,11 @@ class SelectionDisplay:
             (self.ax_.xaxis, self.x_values, self.x_name),
             (self.ax_.yaxis, self.y_values, self.y_name),
         ]:
-            labels = [_label(value) for value in values]
-            tilted = axis is self.ax_.xaxis and sum(map(len, labels)) > ROOM
-            axis.set_ticks(range(len(values)), labels, rotation=30 if tilted else 0)
+            axis.set_ticks(range(len(values)), [_label(value) for value in values])
             axis.set_label_text("" if name is None else name.replace("_", " "))
+        labels = self.ax_.get_xticklabels()
+        if sum(len(label.get_text()) for label in labels) > ROOM:
+            plt.setp(labels, rotation=45, ha="right", rotation_mode="anchor")
         self._frame_the_best()
         return self
 
