@@ -6,8 +6,10 @@ from sklearn.metrics.pairwise import check_pairwise_arrays
 from sklearn.utils import check_array
 
 from sklearn_ntk._default_network import DefaultNetwork
+from sklearn_ntk._engine import array_gram
 from sklearn_ntk._engine import gram as engine
 from sklearn_ntk._engine.derivatives import free_hyperparameters
+from sklearn_ntk._engine.devices import checked_arrays, is_device_array
 from sklearn_ntk._profile import profile_of
 from sklearn_ntk._sklearn_private import InvalidParameterError
 from sklearn_ntk.networks import MLP, Layer
@@ -80,6 +82,8 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         Parameters
         ----------
         X : array-like or CSR of shape (n_samples_X, n_features)
+            An array of CuPy, PyTorch or another library that follows the array API
+            standard gives arrays of that library, on the same device.
         Y : array-like or CSR of shape (n_samples_Y, n_features), default=None
             None: X itself.
         eval_gradient : bool, default=False
@@ -92,9 +96,11 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         K_gradient : ndarray of shape (n_samples_X, n_samples_X, n_dims)
             Only where `eval_gradient` is True.
         """
+        if eval_gradient and Y is not None:
+            raise ValueError("Gradient can only be evaluated when Y is None.")
+        if _on_device(X, Y):
+            return self._device_call(*checked_arrays(X, Y), eval_gradient)
         if eval_gradient:
-            if Y is not None:
-                raise ValueError("Gradient can only be evaluated when Y is None.")
             return engine.gradient(self._network(), _checked(X), kind=self._kind)
         if Y is None:
             return self._matrix(_checked(X))
@@ -110,6 +116,13 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         )
         return K
 
+    def _device_call(self, X, Y, eval_gradient):
+        """What `__call__` returns for arrays of other libraries."""
+        if eval_gradient:
+            return array_gram.gradient(self._network(), X, kind=self._kind)
+        (K,) = array_gram.gram(self._network(), X, Y, kinds=(self._kind,))
+        return K
+
     def diag(self, X):
         """The diagonal of ``kernel(X)``, at the cost of n_samples pairs.
 
@@ -121,8 +134,14 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         -------
         ndarray of shape (n_samples,)
         """
-        (diagonal,) = engine.diagonal(self._network(), _checked(X), kinds=(self._kind,))
-        return diagonal
+        if _on_device(X):
+            X, _ = checked_arrays(X)
+            diagonal = array_gram.diagonal(self._network(), X, kinds=(self._kind,))
+        else:
+            diagonal = engine.diagonal(
+                self._network(), _checked(X), kinds=(self._kind,)
+            )
+        return diagonal[0]
 
     def path(self, X, Y=None):
         """The kernels of all depths 1, ..., L of an MLP, from one pass.
@@ -158,6 +177,8 @@ class _NetworkKernel(DefaultNetwork, Kernel):
             raise ValueError(
                 f"path needs a network with a depth, such as MLP. Got {network!r}."
             )
+        if _on_device(X, Y):
+            return array_gram.path(network, *checked_arrays(X, Y), kind=self._kind)
         if Y is None:
             return engine.path(network, _checked(X), kind=self._kind)
         X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
@@ -243,6 +264,11 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         >>> np.allclose(NTK().gradient_dot(X, K), np.sum(K[..., None] * K_gradient))
         True
         """
+        if _on_device(X, W):
+            raise ValueError(
+                "gradient_dot takes NumPy arrays only. Move X and W to the host first, "
+                "or contract what kernel(X, eval_gradient=True) returns."
+            )
         X, W = _checked(X), check_array(W, dtype=np.float64)
         if W.shape != (X.shape[0], X.shape[0]):
             raise ValueError(
@@ -326,6 +352,10 @@ class NNGP(_NetworkKernel):
     """
 
     _kind = "nngp"
+
+
+def _on_device(*arrays):
+    return any(is_device_array(A) for A in arrays)
 
 
 def _checked(X):

@@ -12,6 +12,7 @@ from functools import partial
 __all__ = [
     "Dual",
     "DualNamespace",
+    "as_number",
     "concatenate",
     "gather",
     "scatter",
@@ -28,6 +29,13 @@ def value_of(x):
 def tangents_of(x):
     """The derivatives of `x` by direction; empty for a constant."""
     return x.tangents if isinstance(x, Dual) else {}
+
+
+def as_number(x):
+    """An array of one element as a Python float, which any library takes."""
+    if not isinstance(x, Dual):
+        return float(x)
+    return Dual(float(x.value), {d: float(t) for d, t in x.tangents.items()})
 
 
 def chain(value, *terms):

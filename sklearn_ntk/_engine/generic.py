@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ntk._engine.devices import host_array
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, value_of
 from sklearn_ntk._engine.program import Program
 from sklearn_ntk._engine.tracing import Pair, Trace, TracingError
@@ -13,7 +14,7 @@ __all__ = ["traced"]
 LOWEST, HIGHEST = 1e-60, 1e60  # norms of rows whose powers and products are floats
 
 
-def traced(evaluate, X, Y, *, ntk, dual):
+def traced(evaluate, X, Y, *, ntk, dual, arrays=np):
     """The program that computes what `evaluate` does.
 
     Parameters
@@ -26,6 +27,8 @@ def traced(evaluate, X, Y, *, ntk, dual):
         Whether the neural tangent kernel is wanted.
     dual : bool
         Whether there is something to be differentiated.
+    arrays : namespace, default=numpy
+        Of X and Y. Numbers for each row are worked out by NumPy, whatever it is.
 
     Returns
     -------
@@ -34,7 +37,7 @@ def traced(evaluate, X, Y, *, ntk, dual):
         products of theirs may not be floats.
     """
     trace = Trace()
-    inputs = TracedInputs(trace, X, Y, ntk=ntk, dual=dual)
+    inputs = TracedInputs(trace, X, Y, ntk=ntk, dual=dual, arrays=arrays)
     try:
         with np.errstate(all="ignore"):
             return Program(trace, evaluate(inputs))
@@ -79,20 +82,22 @@ class TracedInputs(Inputs):
 
     _state = TracedPairs
 
-    def __init__(self, trace, X, Y, *, ntk, dual):
+    def __init__(self, trace, X, Y, *, ntk, dual, arrays=np):
         super().__init__(DualNamespace(trace) if dual else trace, X, Y, ntk=ntk)
-        self.trace, self.dual = trace, dual
+        self.trace, self.dual, self.library = trace, dual, arrays
 
     def standard_row(self):
         """A single row of ones, which is not a symbol."""
-        return Inputs(DualNamespace(np) if self.dual else np, self.X).standard_row()
+        xp, ones = DualNamespace(np) if self.dual else np, np.ones((1, self.width))
+        return Inputs(xp, ones).standard_row()
 
     @property
     def _arrays(self):
-        return np
+        return self.library
 
     def _block(self):
         (unit_x, norm_x), (unit_y, norm_y) = self._rows_x, self._rows_y
+        norm_x, norm_y = host_array(norm_x), host_array(norm_y)
         for norm in (norm_x, norm_y):
             if np.any((norm > 0) & ((norm < LOWEST) | (norm > HIGHEST))):
                 raise TracingError("rows of extreme size")

@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk._engine.forward_mode import as_number, value_of
 from sklearn_ntk._sklearn_private import (
     Interval,
     InvalidParameterError,
@@ -175,7 +175,7 @@ def _unit_scale(state):
             f"positive and finite at a standardised row; here it is {value}. Give "
             "output_scale a number instead."
         )
-    return 1.0 / ntk[0]
+    return 1.0 / as_number(ntk[0])
 
 
 class _Parallel(Composite):

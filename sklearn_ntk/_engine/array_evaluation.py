@@ -1,0 +1,170 @@
+"""A function of pairs of rows, evaluated on blocks of arrays of any library."""
+
+import numpy as np
+
+from sklearn_ntk._engine.array_program import ArrayProgram
+from sklearn_ntk._engine.blocks import blocks
+from sklearn_ntk._engine.cuda_program import CudaProgram
+from sklearn_ntk._engine.devices import (
+    cupy_of,
+    namespace,
+    on_device_of,
+    scratch_memory,
+)
+from sklearn_ntk._engine.forward_mode import DualNamespace
+from sklearn_ntk._engine.generic import traced
+from sklearn_ntk.networks._inputs import Inputs
+
+__all__ = ["ArrayEvaluation"]
+
+FORMULAS = 64  # arrays of the size of a block that formulas hold at once
+SMALLEST = 64  # rows and columns of a block, whatever the memory
+MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
+PAIRS = 2**16  # exact pairs at once
+
+
+class ArrayEvaluation:
+    """Numbers of each pair of rows, which a network gives.
+
+    It does what `Evaluation` does for NumPy.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes `Inputs` and returns a list of arrays.
+    X : array of shape (n, d)
+    Y : array of shape (m, d) or None
+        None: X against itself.
+    ntk : bool
+        Whether the neural tangent kernel is wanted.
+    dual : bool, default=False
+        Whether there is something to be differentiated.
+    """
+
+    def __init__(self, evaluate, X, Y, *, ntk, dual=False):
+        self.evaluate, self.X, self.Y = evaluate, X, X if Y is None else Y
+        self.ntk, self.dual, self.symmetric = ntk, dual, Y is None
+        self.arrays = namespace(X)
+        self.xp = DualNamespace(self.arrays) if dual else self.arrays
+
+    def run(self, place):
+        """Evaluate all blocks, and say whether any value is infinite.
+
+        Parameters
+        ----------
+        place : callable
+            ``place(rows, columns, values)`` is called with slices and a list of
+            arrays, for each block and, where Y is None, also for its mirror image.
+        """
+        with on_device_of(self.X), np.errstate(all="ignore"):
+            runner = self.runner()
+            side = self._side(FORMULAS if runner is None else runner.n_arrays)
+            tasks = blocks(
+                self.X.shape[0],
+                self.Y.shape[0],
+                (side, side),
+                symmetric=self.symmetric,
+            )
+            diagonal = self.diagonal() if self.symmetric else None
+            overflow = False
+            for rows, columns in tasks:
+                if runner is None:
+                    values = self.block(rows, columns)
+                else:
+                    values = self._generic(runner, rows, columns)
+                if self.symmetric and rows == columns:
+                    values = self._mirrored(values, diagonal, rows)
+                overflow |= bool(self.arrays.any(self.arrays.isinf(values[0])))
+                place(rows, columns, values)
+                if self.symmetric and rows != columns:
+                    place(columns, rows, [value.T for value in values])
+            return overflow
+
+    def diagonal(self):
+        """The values of each row of X with itself."""
+        n, xp = self.X.shape[0], self.arrays
+        same = xp.ones((n,), dtype=xp.bool, device=self.X.device)
+        inputs = Inputs(self.xp, self.X, same=same, ntk=self.ntk)
+        with on_device_of(self.X), np.errstate(all="ignore"):
+            return self._values(inputs, (n,))
+
+    def block(self, rows, columns):
+        """The values of a block of pairs, to full accuracy."""
+        same = self._itself(rows) if self.symmetric and rows == columns else None
+        inputs = Inputs(
+            self.xp, self.X[rows, :], self.Y[columns, :], same=same, ntk=self.ntk
+        )
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        return self._values(inputs, shape)
+
+    def runner(self):
+        """What runs the network's program; None where it cannot be traced."""
+        program = traced(
+            self.evaluate,
+            self.X,
+            self.Y,
+            ntk=self.ntk,
+            dual=self.dual,
+            arrays=self.arrays,
+        )
+        if program is None:
+            return None
+        cupy = cupy_of(self.X)
+        if cupy is None:
+            return ArrayProgram(program, self.X)
+        return CudaProgram(program, self.X, cupy)
+
+    def _side(self, n_arrays):
+        """Rows and columns of a block whose arrays fit in the memory for them."""
+        return max(SMALLEST, int((scratch_memory(self.X) / (8 * n_arrays)) ** 0.5))
+
+    def _generic(self, runner, rows, columns):
+        """The values of a block; pairs the program is not right for by formulas."""
+        xp = self.arrays
+        cosines = [u[rows, :] @ v[columns, :].T for u, v in runner.program.inputs]
+        values, guarded = runner.run(cosines, rows, columns)
+        for value in values:
+            guarded = guarded | ~xp.isfinite(value)
+        if self.symmetric and rows == columns:
+            guarded = guarded & ~self._itself(rows)
+        n_guarded = int(xp.count_nonzero(guarded))
+        if n_guarded == 0:
+            return values
+        if n_guarded > MANY * guarded.shape[0] * guarded.shape[1]:
+            return self.block(rows, columns)
+        i, j = xp.nonzero(guarded)
+        exact = self._pairs(i + rows.start, j + columns.start)
+        for value, new in zip(values, exact, strict=True):
+            value[guarded] = new
+        return values
+
+    def _pairs(self, i, j):
+        """The values of the rows i of X with the rows j of Y, to full accuracy."""
+        xp, parts = self.arrays, []
+        for start in range(0, i.shape[0], PAIRS):
+            part = slice(start, min(start + PAIRS, i.shape[0]))
+            a, b = i[part], j[part]
+            X, Y = xp.take(self.X, a, axis=0), xp.take(self.Y, b, axis=0)
+            inputs = Inputs(self.xp, X, Y, paired=True, ntk=self.ntk)
+            parts.append(self._values(inputs, (a.shape[0],)))
+        return [xp.concat(values) for values in zip(*parts, strict=True)]
+
+    def _mirrored(self, values, diagonal, rows):
+        """Blocks on the diagonal: what is above it counts, and is mirrored."""
+        xp, itself, found = self.arrays, self._itself(rows), []
+        for value, exact in zip(values, diagonal, strict=True):
+            upper = xp.triu(value, k=1)
+            found.append(xp.where(itself, exact[rows][:, None], upper + upper.T))
+        return found
+
+    def _itself(self, rows):
+        """Marks the pairs of a row with itself in a block on the diagonal."""
+        xp = self.arrays
+        index = xp.arange(rows.stop - rows.start, device=self.X.device)
+        return index[:, None] == index[None, :]
+
+    def _values(self, inputs, shape):
+        zeros = self.arrays.zeros(
+            shape, dtype=self.arrays.float64, device=self.X.device
+        )
+        return [zeros + value for value in self.evaluate(inputs)]

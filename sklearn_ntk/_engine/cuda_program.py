@@ -1,0 +1,185 @@
+"""Programs on CUDA devices: one kernel for each segment, so for each layer."""
+
+from functools import cache
+
+import numpy as np
+
+from sklearn_ntk._engine.devices import like
+
+__all__ = ["CudaProgram", "cuda_source"]
+
+EXPRESSIONS = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "copy": "{}",
+    "abs": "fabs({})",
+    "lt": "{} < {}",
+    "le": "{} <= {}",
+    "gt": "{} > {}",
+    "ge": "{} >= {}",
+    "eq": "{} == {}",
+    "ne": "{} != {}",
+    "and": "{} && {}",
+    "or": "{} || {}",
+    "xor": "{} != {}",
+    "not": "!{}",
+    "where": "{} ? {} : {}",
+    "maximum": "({0} > {1} || {0} != {0}) ? {0} : {1}",
+    "minimum": "({0} < {1} || {0} != {0}) ? {0} : {1}",
+}
+THREADS = 256  # of a block
+
+
+class CudaProgram:
+    """A program whose segments are CUDA kernels, one thread for each pair.
+
+    Parameters
+    ----------
+    program : Program
+    X : array of CuPy's
+        Of the device to compute on.
+    cupy : module
+    """
+
+    def __init__(self, program, X, cupy):
+        self.program, self.cupy = program, cupy
+        cosine = [i for i, node in enumerate(program.nodes) if node.op == "cosine"]
+        self.cosines = {i: program.nodes[i].args[0] for i in cosine}
+        self.segments = program.segments()
+        self.last = {i: k for k, s in enumerate(self.segments) for i in s.inputs}
+        self.last |= dict.fromkeys(program.outputs, len(self.segments))
+        self.kernels = [_compiled(cupy, cuda_source(s)) for s in self.segments]
+        self.tables = [
+            (
+                like(X, _stacked(s.rows_x)),
+                like(X, _stacked(s.rows_y)),
+                like(X, np.array(s.numbers, dtype=np.float64)),
+            )
+            for s in self.segments
+        ]
+        self.n_arrays = len(self.cosines) + self._most_at_once()
+
+    def _most_at_once(self):
+        """How many values segments have handed on at once, at most."""
+        alive, most = 0, 0
+        for k, segment in enumerate(self.segments):
+            alive += len(segment.outputs)
+            most = max(most, alive)
+            alive -= sum(self.last[index] == k for index in segment.inputs)
+        return most
+
+    def run(self, cosines, rows, columns):
+        """The outputs for a block, and the mask of pairs they are not right for.
+
+        Parameters
+        ----------
+        cosines : list of array
+            Contiguous, one for each input of the program.
+        rows, columns : slice
+
+        Returns
+        -------
+        outputs : list of array
+        guarded : array of bool
+        """
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        size = shape[0] * shape[1]
+        guarded = self.cupy.zeros(shape, dtype=bool)
+        values = {
+            i: self.cupy.ascontiguousarray(cosines[k]) for i, k in self.cosines.items()
+        }
+        for k, segment in enumerate(self.segments):
+            for index in segment.outputs:
+                values[index] = self.cupy.empty(shape, dtype=np.float64)
+            x, y, numbers = self.tables[k]
+            places = (rows.start, columns.start, *shape, x.shape[1], y.shape[1])
+            self.kernels[k](
+                (-(-size // THREADS),),
+                (THREADS,),
+                (
+                    *(np.int64(place) for place in places),
+                    *(x, y, numbers),
+                    *(values[index] for index in (*segment.inputs, *segment.outputs)),
+                    guarded,
+                ),
+            )
+            for index in segment.inputs:
+                if self.last[index] == k:
+                    del values[index]
+        return [values[index] for index in self.program.outputs], guarded
+
+
+@cache
+def _compiled(cupy, source):
+    return cupy.RawKernel(source, "segment")
+
+
+def _stacked(rows):
+    """Rows as the contiguous rows of a matrix."""
+    if not rows:
+        return np.zeros((1, 1))
+    return np.array([row.values for row in rows], dtype=np.float64)
+
+
+def cuda_source(segment):
+    """The source of a kernel that runs a segment on a block.
+
+    It is CUDA C++ with nothing in it that C++ does not have, but for the words that
+    say where a function runs and which thread it is.
+
+    Parameters
+    ----------
+    segment : Segment
+
+    Returns
+    -------
+    str
+    """
+    n_inputs = len(segment.inputs)
+    places = "row", "column", "n_rows", "n_columns", "stride_x", "stride_y"
+    results = list(zip(range(len(segment.results)), segment.results, strict=True))
+    parameters = [
+        *(f"const long long {name}" for name in places),
+        *(f"const double* {name}" for name in ("x", "y", "s")),
+        *(f"const double* p{k}" for k in range(n_inputs)),
+        *(f"double* o{k}" for k, _ in results),
+        "bool* guarded",
+    ]
+    body = [
+        "const long long k = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
+        "if (k >= n_rows * n_columns) return;",
+        "const long long i = row + k / n_columns, j = column + k % n_columns;",
+        *_loads("x", segment.rows_x, "i"),
+        *_loads("y", segment.rows_y, "j"),
+        *(f"const double s{k} = s[{k}];" for k in range(len(segment.numbers))),
+        *(f"const double v{k} = p{k}[k];" for k in range(n_inputs)),
+        *_operations(segment.code, n_inputs),
+        *(f"o{k}[k] = {result};" for k, result in results),
+        *(f"guarded[k] |= {guard};" for guard in segment.guards),
+    ]
+    return "\n".join(
+        [
+            'extern "C" __global__ void segment(',
+            ",\n".join(f"    {parameter}" for parameter in parameters) + ") {",
+            *(f"    {line}" for line in body),
+            "}",
+            "",
+        ]
+    )
+
+
+def _loads(axis, rows, index):
+    for k, row in enumerate(rows):
+        of_masks = row.values.dtype == bool
+        kind, test = ("bool", " != 0") if of_masks else ("double", "")
+        place = f"{k} * stride_{axis} + {index}"
+        yield f"const {kind} {axis}{k} = {axis}[{place}]{test};"
+
+
+def _operations(code, n_inputs):
+    for k, (op, *args) in enumerate(code, start=n_inputs):
+        function = f"{op}({', '.join(['{}'] * len(args))})"
+        yield f"const auto v{k} = {EXPRESSIONS.get(op, function).format(*args)};"

@@ -1,0 +1,247 @@
+"""Kernels of arrays of other libraries, on a device that is not the default one."""
+
+import sys
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from conftest import awkward_rows, read_only
+from numpy.testing import assert_allclose
+from sklearn import config_context
+from sklearn.gaussian_process.kernels import WhiteKernel
+from sklearn.kernel_approximation import Nystroem
+from zoo import NETWORKS
+
+from sklearn_ntk import NNGP, NTK
+from sklearn_ntk._engine import array_gram, devices
+from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
+from sklearn_ntk.networks import MLP, Sequential
+
+DEVICE = strict.Device("device1")
+
+
+class Strict:
+    """array-api-strict, on a device of its own."""
+
+    @staticmethod
+    def array(rows):
+        return strict.asarray(rows, device=DEVICE)
+
+    @staticmethod
+    def check(K):
+        assert isinstance(K, type(strict.asarray(0.0)))
+        assert K.device == DEVICE
+        assert K.dtype == strict.float64
+
+
+class Torch:
+    """PyTorch, on the CPU."""
+
+    @staticmethod
+    def array(rows):
+        torch = pytest.importorskip("torch")
+        return torch.asarray(np.array(rows))
+
+    @staticmethod
+    def check(K):
+        torch = sys.modules["torch"]
+        assert isinstance(K, torch.Tensor)
+        assert K.device.type == "cpu"
+        assert K.dtype == torch.float64
+
+
+LIBRARIES = pytest.mark.parametrize("library", [Strict, Torch])
+
+
+def rows(n=9):
+    more = np.random.default_rng(5).standard_normal((n, 4))
+    return read_only(np.vstack([awkward_rows(), awkward_rows()[3] * (1 + 1e-9), more]))
+
+
+def assert_same(library, found, expected, rtol=1e-12):
+    library.check(found)
+    assert_allclose(
+        devices.host_array(found),
+        expected,
+        rtol=rtol,
+        atol=0.1 * rtol * np.max(np.abs(expected)),
+    )
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", NETWORKS)
+def test_same_kernel_as_of_numpy_arrays(name, library):
+    kernel, X = NTK(NETWORKS[name]), rows()
+    there = library.array(X)
+    K = kernel(there)
+    assert_same(library, K, kernel(X))
+    assert np.array_equal(*(devices.host_array(A) for A in (K, K.T)))
+    assert_same(library, kernel(there, library.array(X[:5])), kernel(X, X[:5]))
+    assert_same(library, kernel.diag(there), kernel.diag(X))
+    assert np.array_equal(devices.host_array(there), X)
+
+
+@LIBRARIES
+def test_blocks_do_not_show(library, monkeypatch):
+    X, kernel = rows(120), NTK(MLP(depth=3))
+    whole = kernel(X), kernel(X, X[:100])
+    shapes = []
+    place = ArrayEvaluation._generic
+    monkeypatch.setattr(
+        ArrayEvaluation,
+        "_generic",
+        lambda self, runner, rows, columns: (
+            shapes.append((rows, columns)) or place(self, runner, rows, columns)
+        ),
+    )
+    there = library.array(X)
+    with config_context(working_memory=0):
+        assert_same(library, kernel(there), whole[0])
+        assert_same(library, kernel(there, library.array(X[:100])), whole[1])
+    assert len(shapes) == 6 + 6
+    assert max(part.stop - part.start for pair in shapes for part in pair) == 64
+
+
+@pytest.mark.parametrize(
+    "name", ["mlp", "amplitude_one", "residual", "mixed", "one_elu", "one_erf", "gated"]
+)
+def test_gradients(name):
+    # arrays of array-api-strict do not leave an operation to the other operand
+    kernel, X = NTK(NETWORKS[name]), rows()
+    K, K_gradient = kernel(Torch.array(X), eval_gradient=True)
+    expected = kernel(X, eval_gradient=True)
+    assert_same(Torch, K, expected[0])
+    assert_same(Torch, K_gradient, expected[1], rtol=1e-10)
+
+
+@LIBRARIES
+def test_path(library):
+    kernel, X = NNGP(MLP(depth=3)), rows()
+    assert_same(library, kernel.path(library.array(X)), kernel.path(X))
+    Y = X[2:6]
+    assert_same(
+        library, kernel.path(library.array(X), library.array(Y)), kernel.path(X, Y)
+    )
+
+
+@LIBRARIES
+def test_algebra_of_kernels(library):
+    X = rows()
+    kernel = NTK() * NNGP() + NNGP(MLP(1)) ** 2
+    assert_same(library, kernel(library.array(X)), kernel(X))
+
+
+@LIBRARIES
+def test_nystroem_under_array_api_dispatch(library):
+    X = rows(30)
+    there = library.array(X)
+    options = {"kernel": NTK(), "n_components": 10, "random_state": 0}
+    expected = Nystroem(**options).fit_transform(X)
+    with config_context(array_api_dispatch=True):
+        features = Nystroem(**options).fit_transform(there)
+    library.check(features)
+    features = devices.host_array(features)
+    assert_allclose(features @ features.T, expected @ expected.T, atol=1e-6)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_results_are_of_double_precision(dtype, library):
+    X = np.array(rows() > 0 if dtype == "bool" else rows() * 10).astype(dtype)
+    assert_same(library, NTK()(library.array(X)), NTK()(X))
+
+
+@LIBRARIES
+def test_rows_of_any_size(library):
+    X = np.vstack([1e-150 * rows(), 1e155 * rows(), rows()])
+    kernel = NTK(MLP(bias_variance=0.0, output_scale=1.0))
+    with pytest.warns(RuntimeWarning, match="overflows"):
+        expected = kernel(X)
+    with pytest.warns(RuntimeWarning, match="overflows"):
+        K = devices.host_array(kernel(library.array(X)))
+    finite = np.isfinite(expected)
+    assert np.array_equal(np.isfinite(K), finite)
+    assert not np.any(np.isnan(K))
+    assert_allclose(K[finite], expected[finite], rtol=1e-12)
+
+
+def test_two_libraries_are_refused_by_name():
+    with pytest.raises(TypeError, match=r"array_api_strict and Y of numpy"):
+        NTK()(Strict.array(rows()), rows())
+    with pytest.raises(TypeError, match=r"X is of numpy and Y of array_api_strict"):
+        NTK()(rows(), Strict.array(rows()))
+    there = Torch.array(rows())
+    with pytest.raises(TypeError, match=r"X is of torch and Y of array_api_strict"):
+        NTK()(there, Strict.array(rows()))
+
+
+def test_two_devices_are_refused_by_name():
+    elsewhere = strict.asarray(rows(), device=strict.Device("device2"))
+    with pytest.raises(ValueError, match=r"device1.* and Y on .*device2"):
+        NTK()(Strict.array(rows()), elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones(3), "Expected 2D array, got 1D array"),
+        (np.ones((0, 3)), r"Found array with 0 sample\(s\)"),
+        (np.ones((3, 0)), r"Found array with 0 feature\(s\)"),
+        (np.array([[1.0, np.nan]]), "X contains NaN"),
+        (np.array([[1.0, np.inf]]), "X contains NaN, infinity"),
+        (np.ones((2, 2)) * 1j, "Complex data not supported"),
+    ],
+)
+def test_bad_rows(X, message):
+    with pytest.raises(ValueError, match=message):
+        NTK()(Strict.array(X))
+    with pytest.raises(ValueError, match=message):
+        NTK().diag(Strict.array(X))
+
+
+def test_features_must_agree():
+    X = Strict.array(rows())
+    with pytest.raises(ValueError, match="same number of features"):
+        NTK()(X, X[:, :2])
+    with pytest.raises(ValueError, match="must have the product 4"):
+        NTK(Sequential(MLP(), input_shape=(5, 1)))(X)
+
+
+def test_what_is_for_numpy_arrays_only():
+    X = Strict.array(rows())
+    with pytest.raises(ValueError, match=r"'length_scale'.*host"):
+        NTK(NETWORKS["relevance"])(X, eval_gradient=True)
+    with pytest.raises(ValueError, match="gradient_dot takes NumPy arrays only"):
+        NTK().gradient_dot(X, X @ X.T)
+
+
+def test_a_result_that_has_no_room_is_refused(monkeypatch):
+    monkeypatch.setattr(array_gram, "free_memory", lambda X: 1000)
+    with pytest.raises(MemoryError, match=r"takes .* GiB .* compute_gram"):
+        NTK()(Strict.array(rows()))
+
+
+def test_blocks_leave_room_on_the_device(monkeypatch):
+    X = Strict.array(rows())
+    monkeypatch.setattr(devices, "free_memory", lambda X: 2**20)
+    assert devices.scratch_memory(X) == 2**19
+    monkeypatch.setattr(devices, "free_memory", lambda X: None)
+    with config_context(working_memory=3):
+        assert devices.scratch_memory(X) == 3 * 2**20
+
+
+def test_tensors_that_require_gradients_are_detached():
+    X = Torch.array(rows()).requires_grad_()
+    K = NTK()(X)
+    assert not K.requires_grad
+    assert_same(Torch, K, NTK()(rows()))
+
+
+def test_numpy_stays_numpy():
+    X = rows()
+    for other in (X.tolist(), np.asfortranarray(X)):
+        assert type(NTK()(other)) is np.ndarray
+    assert type((NTK() + WhiteKernel())(X)) is np.ndarray
+    assert not devices.is_device_array(X)
+    assert not devices.is_device_array([[1.0]])
+    assert not devices.is_device_array(np.float64(1.0))
