@@ -1,6 +1,7 @@
 """The private names of scikit-learn that the package uses, in one place."""
 
 from sklearn.base import _fit_context
+from sklearn.externals import array_api_compat
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -19,5 +20,6 @@ __all__ = [
     "_check_partial_fit_first_call",
     "_check_sample_weight",
     "_fit_context",
+    "array_api_compat",
     "validate_parameter_constraints",
 ]

@@ -7,7 +7,8 @@ from contextlib import nullcontext
 
 import numpy as np
 from sklearn import get_config
-from sklearn.externals import array_api_compat
+
+from sklearn_ntk._sklearn_private import array_api_compat
 
 __all__ = [
     "checked_arrays",
