@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sklearn_ntk._estimators import cross_entropy
+from sklearn_ntk._solvers import loss_flow
 from sklearn_ntk.classification import NTKClassifier
 from sklearn_ntk.kernels import NTK
 from sklearn_ntk.networks import MLP
@@ -99,7 +100,7 @@ def test_the_end_is_logistic_regression_for_a_linear_network(n_classes):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_flow_comes_to_its_end(n_classes, dense, monkeypatch):
     X, y, new = data(n_classes, n=15)
-    monkeypatch.setattr(cross_entropy, "DENSE", dense)
+    monkeypatch.setattr(loss_flow, "DENSE", dense)
     model = NTKClassifier(loss="log_loss", alpha=0.5).fit(X, y)
     monkeypatch.setattr(cross_entropy, "SETTLED", np.inf)
     (late,) = model.staged_predict_proba(new, [600.0])

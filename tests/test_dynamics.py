@@ -13,6 +13,7 @@ from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ntk import NNGP, NTK, NNGPRegressor, NTKRegressor
+from sklearn_ntk._solvers import loss_flow
 from sklearn_ntk._solvers.descent import descent_filter
 from sklearn_ntk.dynamics import (
     gradient_descent,
@@ -204,6 +205,16 @@ def test_cross_entropy_by_an_equation_for_outputs(n_outputs):
     assert_allclose(found, expected[::-1], atol=1e-6)
 
 
+def test_many_unknowns_need_no_jacobian(monkeypatch):
+    K, _, _, f0, _ = problem(3)
+    y = np.eye(3)[np.arange(N) % 3]
+    expected = gradient_flow_of_loss(K, y, TIMES, f0_train=f0)
+    monkeypatch.setattr(loss_flow, "DENSE", 1)
+    monkeypatch.setattr(loss_flow, "IMPLICIT", ())
+    found = gradient_flow_of_loss(K, y, TIMES, f0_train=f0)
+    assert_allclose(found, expected, atol=1e-6)
+
+
 def test_logits_of_two_classes_are_twice_those_of_one():
     K, _, _, _, _ = problem()
     y = np.arange(N) % 2
@@ -274,6 +285,13 @@ FILE = np.load(Path(__file__).parent / "data" / "neural_tangents_predictions.npz
 NETWORK = Sequential(
     Dense(2.25, 0.01), ReLU(), Dense(2.25, 0.01), ReLU(), Dense(2.25, 0.01)
 )
+FROZEN = Sequential(
+    Dense(2.25, 0.01, trainable=False),
+    ReLU(),
+    Dense(2.25, 0.01, trainable=False),
+    ReLU(),
+    Dense(2.25, 0.01),
+)
 CLOSE = 1e-8  # its diagonal of a ReLU network is off by more
 PATTERN = re.compile(
     r"(?P<rate>lr0.5__)?(?P<where>[a-z]+(None)?)__(?P<get>[a-z]+)__t(?P<time>.*)__"
@@ -338,6 +356,24 @@ def test_predictions_of_neural_tangents_by_the_estimator(time, where, absolute):
     assert_allclose(mean, FILE[key + "mean"], rtol=CLOSE, atol=CLOSE)
     for output in range(y.shape[1]):
         assert_allclose(cov[..., output], FILE[key + "cov"], rtol=CLOSE, atol=CLOSE)
+
+
+@pytest.mark.parametrize("time", ["0.1", "10.0", "1000.0", "None"])
+@pytest.mark.parametrize("absolute", ["True", "False"])
+def test_trained_readouts_of_neural_tangents_by_the_estimator(time, absolute):
+    X, y = FILE["x_train"], FILE["y_train"]
+    model = NTKRegressor(
+        FROZEN,
+        alpha=absolute_alpha(NNGP(NETWORK), absolute),
+        training_time=np.inf if time == "None" else float(time),
+        learning_rate=1.0 / y.shape[1],
+        normalize_y=False,
+        uncertainty="gp",
+    ).fit(X, y)
+    mean, cov = model.predict(FILE["x_test"], return_cov=True)
+    key = f"test__nngp__t{time}__reg0.001__abs{absolute}__"
+    assert_allclose(mean, FILE[key + "mean"], rtol=CLOSE, atol=CLOSE)
+    assert_allclose(cov[..., 0], FILE[key + "cov"], rtol=CLOSE, atol=CLOSE)
 
 
 def test_learning_rate_of_neural_tangents():

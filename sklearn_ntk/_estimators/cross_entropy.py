@@ -14,7 +14,6 @@ from sklearn_ntk._solvers.loss_flow import loss_flow
 __all__ = ["CrossEntropy"]
 
 SETTLED = 30.0  # of the time 1 / alpha, in which a flow comes closer to its end by e
-DENSE = 1000  # unknowns of which the solver may have a Jacobian
 SMALL = 500  # rows below which threads of BLAS cost more than they gain
 TOLERANCES = {"rtol": 1e-7, "atol": 1e-9}
 
@@ -89,7 +88,6 @@ def _flow(gram, targets, offset, times, weight, alpha):
             times[~late],
             weight=weight,
             alpha=alpha,
-            method="LSODA" if targets.size <= DENSE else "DOP853",
             **TOLERANCES,
         )
     if np.any(late):

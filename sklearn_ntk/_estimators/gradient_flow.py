@@ -7,11 +7,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ntk._sklearn_private import Interval
-from sklearn_ntk._solvers.spectral import Spectrum
+from sklearn_ntk._solvers.spectral import LOST, Spectrum
 
 __all__ = ["GradientFlow", "checked_times"]
-
-LOST = 1e-6  # rounding errors relative to the targets that are worth a warning
 
 
 class GradientFlow:

@@ -6,11 +6,12 @@ from scipy.integrate import solve_ivp
 __all__ = ["loss_flow"]
 
 IMPLICIT = ("LSODA", "BDF", "Radau")
+DENSE = 1000  # unknowns of which the solver may have a Jacobian
 EPS = np.finfo(np.float64).eps
 
 
 def loss_flow(
-    gram, slope, start, times, *, weight, alpha, method="LSODA", rtol=1e-8, atol=1e-10
+    gram, slope, start, times, *, weight, alpha, method=None, rtol=1e-8, atol=1e-10
 ):
     r"""Dual coefficients of gradient flow on the sum of a loss over rows.
 
@@ -31,8 +32,9 @@ def loss_flow(
     times : ndarray of shape (n_times,)
         Finite, >= 0, in any order; in units in which the learning rate is 1.
     weight, alpha : ndarray of shape (n,)
-    method : str or OdeSolver, default="LSODA"
-        Of :func:`scipy.integrate.solve_ivp`.
+    method : str, OdeSolver or None, default=None
+        Of :func:`scipy.integrate.solve_ivp`. None is LSODA, which has a Jacobian of
+        n k by n k elements, and DOP853, which has none, where n k is above 1000.
     rtol, atol : float
         Tolerances of it.
 
@@ -46,6 +48,8 @@ def loss_flow(
         If the solver gives up.
     """
     shape = start.shape
+    if method is None:
+        method = "LSODA" if start.size <= DENSE else "DOP853"
 
     def velocity(_, a):
         a = a.reshape(shape)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-__all__ = ["Spectrum", "Stage"]
+__all__ = ["LOST", "Spectrum", "Stage"]
 
 EPS = np.finfo(np.float64).eps
 SMALL = 1e-300  # exponent at which exp is linear, and a product loses digits
+LOST = 1e-6  # rounding errors relative to the targets that are worth a warning
 INDEFINITE = 1e-4  # of a matrix, relative to its mean eigenvalue
 
 

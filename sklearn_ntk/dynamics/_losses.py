@@ -22,7 +22,7 @@ def gradient_flow_of_loss(
     learning_rate=1.0,
     alpha=0.0,
     sample_weight=None,
-    method="LSODA",
+    method=None,
     rtol=1e-8,
     atol=1e-10,
 ):
@@ -37,9 +37,9 @@ def gradient_flow_of_loss(
 
     An ODE solver of SciPy's integrates that once, up to the last time. By default it
     is LSODA, which changes to an implicit method when the problem becomes stiff, as it
-    does at long times; that takes a dense matrix of ``n * n_outputs`` rows. Where this
-    is too large, ``method="DOP853"`` needs none, and a number of steps in proportion
-    to the time.
+    does at long times; that takes a dense matrix of ``n * n_outputs`` rows. Where
+    these are more than 1000 it is DOP853, which takes none, and a number of steps in
+    proportion to the time.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def gradient_flow_of_loss(
         row's outputs: ``loss(f, y)`` returns an array of their shape.
     k_test_train, f0_train, f0_test, learning_rate, alpha, sample_weight
         As for `gradient_flow`.
-    method : str or OdeSolver, default="LSODA"
-        Of :func:`scipy.integrate.solve_ivp`.
+    method : str, OdeSolver or None, default=None
+        Of :func:`scipy.integrate.solve_ivp`. None chooses as told above.
     rtol, atol : float, default=1e-8 and 1e-10
         Relative and absolute tolerance of the coefficients.
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from sklearn_ntk._solvers.spectral import Spectrum
+from sklearn_ntk._solvers.spectral import LOST, Spectrum
 from sklearn_ntk.dynamics._checks import (
     checked_cross,
     checked_gram,
@@ -16,8 +16,6 @@ from sklearn_ntk.dynamics._checks import (
 )
 
 __all__ = ["System", "warn_of_rounding"]
-
-LOST = 1e-6  # rounding errors relative to the targets that are worth a warning
 
 
 @dataclass(frozen=True)
