@@ -1,36 +1,86 @@
-"""Time of a Gram matrix, a block, a diagonal and a gradient, as ratios.
+"""Time of kernel matrices as ratios, everything in one run and in turns.
 
-Everything is timed in one run, in turns, against ``X @ X.T``; with
-``--scikit-ntk PYTHON``, the interpreter of an environment that has scikit-ntk, its
-kernel is timed in the same turns::
+Against ``X @ X.T``, which has as many entries, and against other packages where they
+are installed, each in an environment of its own, since they do not go together::
 
-    python examples/benchmarks/gram.py --n 2000 --d 100 --depth 3
+    python examples/benchmarks/gram.py
+    python examples/benchmarks/gram.py --numpy
+    python examples/benchmarks/gram.py --neural-tangents nt/bin/python \
+        --scikit-ntk sntk/bin/python
+
+``--numpy`` does without numba where it is installed.
 """
 
 import argparse
 import json
+import resource
 import subprocess
+import sys
 import time
 
 import numpy as np
 
-from sklearn_ntk import NTK
-from sklearn_ntk.networks import MLP
-
-PEER = """
+NEURAL_TANGENTS = """
+import json, sys, time
+import jax, numpy as np
+from neural_tangents import stax
+n, d = map(int, sys.argv[1:])
+X = np.random.default_rng(0).standard_normal((n, d))
+jax.config.update("jax_enable_x64", True)
+kernels = {}
+def compute(depth, dtype):
+    if depth not in kernels:
+        layers = [stax.Dense(1, 2**0.5, 1.0), stax.Relu()] * depth
+        kernel = stax.serial(*layers, stax.Dense(1, 2**0.5, 1.0))[2]
+        kernels[depth] = jax.jit(kernel, static_argnames="get")
+    return np.asarray(kernels[depth](X.astype(dtype), None, get="ntk"))
+"""
+SCIKIT_NTK = """
 import json, sys, time
 import numpy as np
 from skntk import NeuralTangentKernel
-n, d, depth = map(int, sys.argv[1:])
+n, d = map(int, sys.argv[1:])
 X = np.random.default_rng(0).standard_normal((n, d))
-k = NeuralTangentKernel(depth=depth, bias=0.1)
-tasks = {"gram": lambda: k(X), "block": lambda: k(X[: n // 4], X),
-         "diagonal": lambda: k.diag(X), "gradient": lambda: k(X, eval_gradient=True)}
+def compute(depth, dtype):
+    return NeuralTangentKernel(depth=depth, bias=0.1)(X)
+"""
+TURNS = """
 for line in sys.stdin:
+    depth, dtype = line.split()
     start = time.perf_counter()
-    tasks[line.strip()]()
+    compute(int(depth), dtype)
     print(json.dumps(time.perf_counter() - start), flush=True)
 """
+FIRST_CALL = """
+import sys, time
+import numpy as np
+from sklearn_ntk import NTK
+from sklearn_ntk.networks import MLP
+X = np.random.default_rng(0).standard_normal((2000, 10))
+for _ in range(2):
+    start = time.perf_counter()
+    NTK(MLP(3))(X)
+    print(time.perf_counter() - start)
+"""
+
+
+class Peer:
+    """Another package, in a process that computes when it is asked to."""
+
+    def __init__(self, name, python, source, args):
+        self.name = name
+        self.process = subprocess.Popen(
+            [python, "-W", "ignore", "-c", source + TURNS, str(args.n), str(args.d)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def seconds(self, depth, dtype):
+        self.process.stdin.write(f"{depth} {dtype}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
 
 def seconds(function):
@@ -40,58 +90,102 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def peer_process(python, args):
-    """A process in which scikit-ntk does a task for each line it reads."""
-    command = [python, "-W", "ignore", "-c", PEER, str(args.n), str(args.d)]
-    return subprocess.Popen(
-        [*command, str(args.depth)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def in_turns(repeats, *tasks):
+    """Medians of the seconds that tasks take, after a first call of each."""
+    times = [[task() for task in tasks] for _ in range(repeats + 1)]
+    return np.median(times[1:], axis=0)
 
 
-def ask(process, task):
-    """Seconds that scikit-ntk took."""
-    process.stdin.write(f"{task}\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
+def timed(function):
+    return lambda: seconds(function)
+
+
+def show(what, ours, **others):
+    """A line with our time, and how it compares."""
+    ratios = [f"{name} {value / ours:6.2f}" for name, value in others.items()]
+    print(f"{what:42} {1e3 * ours:8.1f} ms   " + "   ".join(ratios), flush=True)
+
+
+def first_call():
+    """Seconds of a first and a second call in new processes."""
+    for what in ("first process", "second process"):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_CALL], capture_output=True, text=True
+        )
+        first, second = map(float, done.stdout.split())
+        print(f"{what}: first call {first:.2f} s, second {second:.3f} s")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=2000)
+    parser.add_argument("--n", type=int, default=4000)
     parser.add_argument("--d", type=int, default=100)
-    parser.add_argument("--depth", type=int, default=3)
-    parser.add_argument("--activation", default="relu")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--numpy", action="store_true", help="without numba")
+    parser.add_argument("--neural-tangents", metavar="PYTHON")
     parser.add_argument("--scikit-ntk", metavar="PYTHON")
     args = parser.parse_args()
+    if args.numpy:
+        sys.modules["numba"] = None
+
+    from sklearn_ntk import NTK, compute_gram
+    from sklearn_ntk.networks import MLP
+
+    def gram(network, rows=None, **options):
+        rows = X if rows is None else rows
+        return timed(lambda: compute_gram(NTK(network), rows, **options))
 
     X = np.random.default_rng(0).standard_normal((args.n, args.d))
-    kernel = NTK(MLP(args.depth, args.activation))
-    tasks = {
-        "gram": lambda: kernel(X),
-        "block": lambda: kernel(X[: args.n // 4], X),
-        "diagonal": lambda: kernel.diag(X),
-        "gradient": lambda: kernel(X, eval_gradient=True),
+    single = X.astype(np.float32)
+    products = {
+        "float64": timed(lambda: X @ X.T),
+        "float32": timed(lambda: single @ single.T),
     }
-    peer = peer_process(args.scikit_ntk, args) if args.scikit_ntk else None
-    print(f"n={args.n} d={args.d} depth={args.depth} {args.activation}, median seconds")
-    for task, function in tasks.items():
-        ours, product, theirs = [], [], []
-        for _ in range(args.repeats + 1):
-            ours.append(seconds(function))
-            product.append(seconds(lambda: X @ X.T))
-            if peer:
-                theirs.append(ask(peer, task))
-        report = {"ours": np.median(ours[1:]), "X @ X.T": np.median(product[1:])}
-        line = f"{task:9} {report['ours']:8.4f}"
-        line += f"   X @ X.T takes {report['X @ X.T'] / report['ours']:7.3f} times ours"
-        if peer:
-            ratio = np.median(theirs[1:]) / report["ours"]
-            line += f"   scikit-ntk takes {ratio:7.2f} times ours"
-        print(line)
+    peers = []
+    if args.neural_tangents:
+        python = args.neural_tangents
+        peers.append(Peer("neural-tangents", python, NEURAL_TANGENTS, args))
+    if args.scikit_ntk:
+        peers.append(Peer("scikit-ntk", args.scikit_ntk, SCIKIT_NTK, args))
+    print(f"n={args.n} d={args.d}, median of {args.repeats}; what others take of ours")
+
+    for depth, dtype in ((3, "float64"), (10, "float64"), (3, "float32")):
+        tasks = [gram(MLP(depth), dtype=dtype), products[dtype]]
+        tasks += [lambda p=p: p.seconds(depth, dtype) for p in peers]  # noqa: B023
+        ours, product, *theirs = in_turns(args.repeats, *tasks)
+        others = dict(zip([p.name for p in peers], theirs, strict=True))
+        show(f"depth {depth}, {dtype}", ours, **{"X @ X.T": product}, **others)
+    for peer in peers:
+        peer.process.stdin.close()
+
+    Z = X / np.linalg.norm(X, axis=1, keepdims=True)
+    ours, other = in_turns(args.repeats, gram(MLP(100), Z), gram(MLP(2), Z))
+    show("depth 100, rows of one length", ours, **{"depth 2": other})
+
+    relu = gram(MLP(3))
+    for activation in ("erf", "gelu", "tanh"):
+        ours, other = in_turns(args.repeats, gram(MLP(3, activation)), relu)
+        show(f"depth 3, {activation}", ours, relu=other)
+
+    both = NTK(MLP(3, weight_variance_bounds=(1e-3, 1e3)))
+    gradient = timed(lambda: both(X, eval_gradient=True))
+    ours, other = in_turns(args.repeats, gradient, relu)
+    show("gradient in two variances", ours, value=other)
+
+    ours, other = in_turns(args.repeats, relu, gram(MLP(3), n_jobs=1))
+    show("depth 3, all cores", ours, **{"one core": other})
+
+    block = timed(lambda: NTK(MLP(3))(X, X[: args.n // 4]))
+    diagonal = timed(lambda: NTK(MLP(3)).diag(X))
+    ours, its, product = in_turns(args.repeats, block, diagonal, products["float64"])
+    show("a quarter of the columns", ours, **{"X @ X.T": product})
+    show("the diagonal", its, **{"X @ X.T": product})
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = 8e-6 * args.n**2
+    print(f"peak memory of this process {peak:.0f} MB; one result takes {result:.0f}")
+    if not args.numpy:
+        first_call()
 
 
 if __name__ == "__main__":

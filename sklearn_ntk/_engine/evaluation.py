@@ -22,6 +22,7 @@ TILE = 256  # rows and columns of a block of exact pairs: arrays stay in cache
 MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
 FEW = 2**18  # pairs that NumPy is done with before compiled code is loaded
 PAIRS = 2**13  # exact pairs at once
+ROWS = 2**9  # of a diagonal at once
 
 
 class Evaluation:
@@ -78,10 +79,19 @@ class Evaluation:
         """The rows that the matrix has a column for."""
         return self.X if self.symmetric else self.Y
 
-    def diagonal(self):
+    def diagonal(self, n_jobs=None):
         """The values of each row of X with itself."""
-        same = np.ones(self.X.shape[0], dtype=bool)
-        return self._values(Inputs(self.xp, self.X, same=same, ntk=self.ntk), len(same))
+        n = self.X.shape[0]
+        if self.dual or n <= ROWS:
+            return self._itself(slice(n))
+        parts = [slice(start, start + ROWS) for start in range(0, n, ROWS)]
+        found = _for_each(self._itself, parts, n_jobs)
+        return [np.concatenate(values) for values in zip(*found, strict=True)]
+
+    def _itself(self, rows):
+        X = self.X[rows]
+        same = np.ones(X.shape[0], dtype=bool)
+        return self._values(Inputs(self.xp, X, same=same, ntk=self.ntk), len(same))
 
     def block(self, rows, columns):
         """The values of a block of pairs, to full accuracy."""

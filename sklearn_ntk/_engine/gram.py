@@ -192,7 +192,7 @@ def _fill(evaluation, outputs, *, n_jobs, tell=None):
 
     overflow = evaluation.run(place, n_jobs=n_jobs, dtype=outputs[0].dtype)
     if symmetric:
-        for out, values in zip(outputs, evaluation.diagonal(), strict=True):
+        for out, values in zip(outputs, evaluation.diagonal(n_jobs), strict=True):
             np.fill_diagonal(out, values)
             overflow |= bool(np.any(np.isinf(values)))
     if overflow:

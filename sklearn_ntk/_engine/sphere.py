@@ -109,9 +109,11 @@ class Sphere:
         """The values for pairs of different rows, an array (n_values, n_pairs)."""
         return self._values(cos, sin, None)
 
-    def itself(self):
-        """The values for a row with itself, an array (n_values, 1)."""
-        return self._values(np.ones(1), np.zeros(1), np.ones(1, dtype=bool))
+    def with_itself(self, cos, sin):
+        """The same, and the values for a row with itself, an array (n_values, 1)."""
+        same = np.arange(len(cos) + 1) == len(cos)
+        values = self._values(np.append(cos, 1.0), np.append(sin, 0.0), same)
+        return values[:, :-1], values[:, -1:]
 
     def along(self, part):
         """The values at the angles whose places on [-1, 1] are ``cos(pi * part)``.
