@@ -107,6 +107,11 @@ def profile_of(network, kind, rms, n_features):
     params = {"rms": rms, "n_features": n_features}
     validate_parameter_constraints(CONSTRAINTS, params, caller_name="profile")
     network.validate()
+    if network.image_shape is not None:
+        raise ValueError(
+            "profile is for networks on rows of features: the kernel of one on images "
+            "is not a function of an angle between rows."
+        )
     try:
         evaluate = _evaluation(network, kind, n_features)
     except ValueError as error:

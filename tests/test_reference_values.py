@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference_networks import layers
 
 from sklearn_ntk import networks
 from sklearn_ntk._engine.gram import gram
@@ -18,74 +19,6 @@ SOUND_AWKWARD_ROWS = [0, 3, 4, 11, 12]
 # Eighty digits do not reach 1e-160: the exact values there are 0 where ours are not.
 WITHOUT_TINY_ROW = [*range(10), 11, 12]
 BY_QUADRATURE = ("tanh_deg25", "elu_deg100")  # of Neural Tangents', 1e-3 to 1e-6 off
-
-ACTIVATIONS = {
-    "Relu": lambda s: networks.ReLU(),
-    "LeakyRelu": lambda s: networks.LeakyReLU(s["alpha"]),
-    "ABRelu": lambda s: networks.ABReLU(s["a"], s["b"]),
-    "Abs": lambda s: networks.Abs(),
-    "Identity": lambda s: networks.Identity(),
-    "Erf": lambda s: networks.Erf(s.get("a", 1), s.get("b", 1), s.get("c", 0)),
-    "Sin": lambda s: networks.Sin(s.get("a", 1), s.get("b", 1), s.get("c", 0)),
-    "Cos": lambda s: networks.Cos(s.get("a", 1), s.get("b", 1), s.get("c", 0)),
-    "Rbf": lambda s: networks.RBF(s["gamma"]),
-    "Gaussian": lambda s: networks.Gaussian(s.get("a", 1), s.get("b", -1)),
-    "Gelu": lambda s: networks.GELU(),
-    "Sigmoid_like": lambda s: networks.SigmoidLike(),
-    "Gabor": lambda s: networks.Gabor(),
-    "Sign": lambda s: networks.Sign(),
-    "Exp": lambda s: networks.Exp(s.get("a", 1), s.get("b", 1)),
-    "ExpNormalized": lambda s: networks.ExpNormalized(
-        s.get("gamma", 1), s.get("shift", -1)
-    ),
-    "Monomial": lambda s: networks.Monomial(s["degree"]),
-    "RectifiedMonomial": lambda s: networks.RectifiedMonomial(s["degree"]),
-    "Polynomial": lambda s: networks.Polynomial(s["coef"]),
-    "Hermite": lambda s: networks.Hermite(s["degree"]),
-    "LayerNorm": lambda s: networks.LayerNorm(),
-    "Dropout": lambda s: networks.Dropout(
-        0.0 if s["mode"] == "test" else 1.0 - s["rate"]
-    ),
-    "ElementwiseNumerical": lambda s: {
-        "tanh": networks.Tanh,
-        "sigmoid": networks.Sigmoid,
-        "softplus": networks.Softplus,
-        "swish": networks.SiLU,
-        "elu": networks.ELU,
-    }[s["fn"]](),
-}
-JOINTS = {
-    "FanInSum": networks.Sum,
-    "FanInProd": networks.Product,
-    "FanInConcat": networks.Concatenate,
-}
-
-
-def layer(spec):
-    """One layer of the reference's little language as one of ours."""
-    if spec["type"] == "serial":
-        return networks.Sequential(*layers(spec["layers"]))
-    if spec["type"] == "Dense":
-        return networks.Dense(
-            spec["W_std"] ** 2,
-            (spec["b_std"] or 0.0) ** 2,
-            parametrization=spec.get("parameterization", "ntk"),
-            width=spec.get("width", 32),
-        )
-    return ACTIVATIONS[spec["type"]](spec)
-
-
-def layers(specs):
-    """Layers in order, with a fan-out, its branches and their joint made one."""
-    found, rest = [], list(specs)
-    while rest:
-        spec = rest.pop(0)
-        if spec["type"] == "FanOut":
-            branches, joint = rest.pop(0)["branches"], rest.pop(0)["type"]
-            found.append(JOINTS[joint](*map(layer, branches)))
-        else:
-            found.append(layer(spec))
-    return found
 
 
 def expected(name, kind, n):

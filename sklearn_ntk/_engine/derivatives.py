@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.forward_mode import Dual, tangents_of, value_of
+from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk.networks._relevance import VectorSeed
 
 __all__ = ["Derivatives", "free_hyperparameters"]
@@ -41,7 +42,12 @@ class Derivatives:
         self.names = [h.name for h in free]
         self.size = sum(h.n_elements for h in free)
         self.evaluation = Evaluation(
-            self.evaluate, X, None, ntk=kind == "ntk", dual=bool(free)
+            self.evaluate,
+            X,
+            None,
+            ntk=kind == "ntk",
+            dual=bool(free),
+            tile=tile_of(network, n_directions=self.size),
         )
         self.seeds = {}
         self.diagonal = self.evaluation.diagonal()

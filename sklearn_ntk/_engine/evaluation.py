@@ -41,12 +41,16 @@ class Evaluation:
         Whether there is something to be differentiated.
     homogeneous : bool, default=False
         Whether values are proportional to the lengths of both rows.
+    tile : int or None, default=None
+        Where rows are images, how many to look at together.
     """
 
-    def __init__(self, evaluate, X, Y, *, ntk, dual=False, homogeneous=False):
+    def __init__(
+        self, evaluate, X, Y, *, ntk, dual=False, homogeneous=False, tile=None
+    ):
         self.evaluate, self.X, self.Y = evaluate, X, Y
         self.ntk, self.dual, self.homogeneous = ntk, dual, homogeneous
-        self.shortcut = None
+        self.tile, self.shortcut = tile, None
         self.symmetric = Y is None
         self.xp = DualNamespace(np) if dual else np
 
@@ -64,11 +68,7 @@ class Evaluation:
             Of the computation for pairs of rows that are not close.
         """
         X, Y = self.X, self.columns
-        shorter = profiles.shortened(self, dtype)
-        program, self.shortcut = shorter or (
-            traced(self.evaluate, X, Y, ntk=self.ntk, dual=self.dual),
-            None,
-        )
+        program, self.shortcut = self._program(dtype)
         worker = _Exact(self) if program is None else _Traced(self, program, dtype)
         tasks = blocks(X.shape[0], Y.shape[0], worker.shape, symmetric=self.symmetric)
         results = _for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
@@ -79,12 +79,26 @@ class Evaluation:
         """The rows that the matrix has a column for."""
         return self.X if self.symmetric else self.Y
 
+    def _program(self, dtype):
+        """What computes generic pairs, if anything, and the shortcut it stands for."""
+        if self.tile is not None:
+            return None, None
+        shorter = profiles.shortened(self, dtype)
+        if shorter is not None:
+            return shorter
+        X, Y = self.X, self.columns
+        return traced(self.evaluate, X, Y, ntk=self.ntk, dual=self.dual), None
+
     def diagonal(self, n_jobs=None):
         """The values of each row of X with itself."""
-        n = self.X.shape[0]
-        if self.dual or n <= ROWS:
+        n, step = self.X.shape[0], ROWS
+        if self.tile is not None:
+            step = self.tile**2
+        elif self.dual:
+            step = n  # a length scale per feature holds what is known of all rows
+        if n <= step:
             return self._itself(slice(n))
-        parts = [slice(start, start + ROWS) for start in range(0, n, ROWS)]
+        parts = [slice(start, start + step) for start in range(0, n, step)]
         found = _for_each(self._itself, parts, n_jobs)
         return [np.concatenate(values) for values in zip(*found, strict=True)]
 
@@ -130,6 +144,8 @@ class _Exact:
 
     def __init__(self, evaluation):
         self.evaluation = evaluation
+        if evaluation.tile is not None:
+            self.shape = (evaluation.tile, evaluation.tile)
 
     def run(self, rows, columns, place):
         values = self.evaluation.block(rows, columns)

@@ -15,6 +15,8 @@ __all__ = [
     "as_number",
     "concatenate",
     "gather",
+    "linear",
+    "part_of",
     "scatter",
     "tangents_of",
     "value_of",
@@ -50,6 +52,23 @@ def chain(value, *terms):
             known = tangents.get(direction)
             tangents[direction] = step if known is None else known + step
     return Dual(value, tangents) if tangents else value
+
+
+def linear(xp, function, x):
+    """A linear function of an array, of the tangents as of the value."""
+    if not isinstance(x, Dual):
+        return function(x)
+    shape = x.value.shape
+    tangents = {
+        d: function(xp.broadcast_to(xp.asarray(t), shape))
+        for d, t in x.tangents.items()
+    }
+    return Dual(function(x.value), tangents)
+
+
+def part_of(xp, x, key):
+    """The part of an array that an index gives, of the tangents as of the value."""
+    return linear(xp, lambda a: a[key], x)
 
 
 def gather(xp, x, mask):
@@ -120,8 +139,16 @@ class Dual:
         return self.value.shape
 
     @property
+    def ndim(self):
+        return self.value.ndim
+
+    @property
     def dtype(self):
         return self.value.dtype
+
+    @property
+    def device(self):
+        return self.value.device
 
     def __getitem__(self, key):
         part = {
@@ -253,6 +280,26 @@ class DualNamespace:
         """Angle of (c, s), a point of the unit circle."""
         u, v = value_of(s), value_of(c)
         return chain(self._xp.atan2(u, v), (s, v), (c, -u))
+
+    def reshape(self, x, shape):
+        return linear(self._xp, lambda a: self._xp.reshape(a, shape), x)
+
+    def matmul(self, a, b):
+        """Matrix product, whose rule is that of products."""
+        matmul, u, v = self._xp.matmul, value_of(a), value_of(b)
+        terms = [
+            {d: function(t) for d, t in tangents_of(x).items()}
+            for x, function in (
+                (a, lambda t: matmul(self._xp.broadcast_to(t, u.shape), v)),
+                (b, lambda t: matmul(u, self._xp.broadcast_to(t, v.shape))),
+            )
+        ]
+        value = matmul(u, v)
+        tangents = {
+            d: sum(term[d] for term in terms if d in term)
+            for d in {**terms[0], **terms[1]}
+        }
+        return Dual(value, tangents) if tangents else value
 
     def abs(self, x):
         return abs(x) if isinstance(x, Dual) else self._xp.abs(x)

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ntk._engine.blocks import Matrix, above_diagonal
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.evaluation import Evaluation
+from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk._engine.room import empty
 from sklearn_ntk.networks._inputs import Inputs
 
@@ -50,14 +51,19 @@ def gram(
     tuple of ndarray of shape (n, m)
         One for each of `kinds`.
     """
-    network = _prepared(network, X)
+    network, tile = _prepared(network, X, n_jobs)
 
     def evaluate(inputs):
         pairs = network.propagate(inputs).resolve()
         return [getattr(pairs, kind) for kind in kinds]
 
     evaluation = Evaluation(
-        evaluate, X, Y, ntk="ntk" in kinds, homogeneous=network.is_homogeneous
+        evaluate,
+        X,
+        Y,
+        ntk="ntk" in kinds,
+        homogeneous=network.is_homogeneous,
+        tile=tile,
     )
     outputs = out or tuple(empty(_shape(X, Y), dtype) for _ in kinds)
     _fill(evaluation, outputs, n_jobs=n_jobs, tell=tell)
@@ -102,13 +108,13 @@ def path(network, X, Y=None, *, kind, depths=None, n_jobs=None):
 
 def diagonal(network, X, *, kinds=("ntk",)):
     """Diagonals of `gram(network, X)`, at the cost of n pairs."""
-    network = _prepared(network, X)
+    network, tile = _prepared(network, X)
 
     def evaluate(inputs):
         pairs = network.propagate(inputs).resolve()
         return [getattr(pairs, kind) for kind in kinds]
 
-    diagonals = Evaluation(evaluate, X, None, ntk="ntk" in kinds).diagonal()
+    diagonals = Evaluation(evaluate, X, None, ntk="ntk" in kinds, tile=tile).diagonal()
     if any(np.any(np.isinf(values)) for values in diagonals):
         _warn_of_overflow()
     return tuple(np.array(values) for values in diagonals)
@@ -169,10 +175,12 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
     return sum(sums) + derivatives.contracted_diagonal(np.diagonal(weights))
 
 
-def _prepared(network, X):
+def _prepared(network, X, n_jobs=None):
+    """The network as it is evaluated, and the size of a block of images."""
     network.validate()
+    tile = tile_of(network, n_jobs=n_jobs)  # which refuses what would not fit
     with np.errstate(all="ignore"):
-        return network.build(Inputs(np, X).standard_row())
+        return network.build(Inputs(np, X).standard_row()), tile
 
 
 def _shape(X, Y):

@@ -2,6 +2,7 @@
 
 from sklearn_ntk.networks._activation import Activation
 from sklearn_ntk.networks._architectures import MLP
+from sklearn_ntk.networks._attention import SelfAttention
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._bumps import Gabor, Gaussian
 from sklearn_ntk.networks._composite import (
@@ -11,11 +12,21 @@ from sklearn_ntk.networks._composite import (
     Sequential,
     Sum,
 )
+from sklearn_ntk.networks._convolution import Conv, ConvTranspose, LocalConv
 from sklearn_ntk.networks._dense import Dense, InputScale
 from sklearn_ntk.networks._elementwise import Elementwise
 from sklearn_ntk.networks._exponentials import Exp, ExpNormalized
+from sklearn_ntk.networks._graph import GraphConv
 from sklearn_ntk.networks._numerical import ELU, SELU, Sigmoid, SiLU, Softplus, Tanh
 from sklearn_ntk.networks._polynomial import Hermite, Polynomial
+from sklearn_ntk.networks._pooling import (
+    AvgPool,
+    Crop,
+    GlobalAvgPool,
+    GlobalSumPool,
+    Resize,
+    SumPool,
+)
 from sklearn_ntk.networks._powers import Monomial, RectifiedMonomial
 from sklearn_ntk.networks._rectified import ABReLU, Abs, LeakyReLU, ReLU, Sign
 from sklearn_ntk.networks._shaping import Dropout, Flatten, Identity, LayerNorm
@@ -31,8 +42,12 @@ __all__ = [
     "ABReLU",
     "Abs",
     "Activation",
+    "AvgPool",
     "Concatenate",
+    "Conv",
+    "ConvTranspose",
     "Cos",
+    "Crop",
     "Dense",
     "Dropout",
     "Elementwise",
@@ -42,18 +57,24 @@ __all__ = [
     "Flatten",
     "Gabor",
     "Gaussian",
+    "GlobalAvgPool",
+    "GlobalSumPool",
+    "GraphConv",
     "Hermite",
     "Identity",
     "InputScale",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LocalConv",
     "Monomial",
     "Polynomial",
     "Product",
     "ReLU",
     "RectifiedMonomial",
     "Residual",
+    "Resize",
+    "SelfAttention",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -62,5 +83,6 @@ __all__ = [
     "Sin",
     "Softplus",
     "Sum",
+    "SumPool",
     "Tanh",
 ]

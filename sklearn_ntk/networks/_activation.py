@@ -115,6 +115,9 @@ class Activation(Layer):
         nngp, _ = self.moments(xp, std, std, xp.ones_like(std), xp.zeros_like(std))
         return xp.sqrt(nngp)
 
+    def needs(self, after):
+        return after.replace(variances=True)
+
     def propagate(self, pairs):
         p = pairs.resolve()
         if not p.gaussian:

@@ -49,6 +49,40 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
         """Whether features are proportional to the length of a row."""
         return False
 
+    def needs(self, after):
+        """What this layer and those that follow need of the pixels that come in.
+
+        Parameters
+        ----------
+        after : Need
+            What those that follow need.
+
+        Returns
+        -------
+        Need
+        """
+        return after
+
+    def shapes(self, shape):
+        """The shapes, without channels, of images on their way through this layer.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of what comes in; () for rows of features.
+
+        Returns
+        -------
+        list of tuple of int
+            The last is that of what goes out.
+        """
+        return [shape]
+
+    @property
+    def image_shape(self):
+        """How a network reads a row, channels last, or None where it need not."""
+        return None
+
     def build(self, standard_row):
         """This layer, with all that does not depend on the data worked out.
 

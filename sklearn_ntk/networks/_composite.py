@@ -1,7 +1,9 @@
 """Layers made of layers, in series and in parallel."""
 
 import math
+from functools import reduce
 from numbers import Real
+from operator import or_
 
 import numpy as np
 from sklearn.base import clone
@@ -15,6 +17,7 @@ from sklearn_ntk._sklearn_private import (
 )
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._pairs import add_independent
+from sklearn_ntk.networks._pixels import Need
 
 __all__ = [
     "OUTPUT_SCALE",
@@ -136,9 +139,41 @@ class Sequential(Composite):
         self.output_scale = output_scale
         self.output_scale_bounds = output_scale_bounds
 
+    @property
+    def image_shape(self):
+        """How a network reads a row, channels last, or None where it need not."""
+        if self.input_shape is not None:
+            return tuple(self.input_shape) if len(self.input_shape) > 1 else None
+        return self.layers[0].image_shape if self.layers else None
+
+    def needs(self, after):
+        for layer in reversed(self.layers):
+            after = layer.needs(after)
+        return after
+
+    def shapes(self, shape):
+        found = [shape]
+        for layer in self.layers:
+            found += layer.shapes(found[-1])
+        return found
+
+    def _read(self, pairs):
+        """The inputs as images where they are to be read so, and no layer has yet."""
+        shape = self.image_shape
+        if shape is None or getattr(pairs, "image", shape) is not None:
+            return pairs
+        output = self.shapes(shape[:-1])[-1]
+        if output:
+            raise ValueError(
+                "A network on images must end in a row of features: put Flatten or "
+                "GlobalAvgPool before its last Dense. What goes out here is an image "
+                f"of shape {output}."
+            )
+        return pairs.as_images(shape, self.needs(Need()))
+
     def build(self, standard_row):
         self._check_input_shape(standard_row.width)
-        layers, state = [], standard_row
+        layers, state = [], self._read(standard_row)
         for layer in self.layers:
             layers.append(layer.build(state))
             state = layers[-1].propagate(state)
@@ -158,6 +193,7 @@ class Sequential(Composite):
     def propagate(self, pairs):
         if isinstance(self.output_scale, str):
             return self.build(pairs.standard_row()).propagate(pairs)
+        pairs = self._read(pairs)
         for layer in self.layers:
             pairs = layer.propagate(pairs)
         if isinstance(self.output_scale, Real) and self.output_scale == 1.0:
@@ -180,6 +216,25 @@ def _unit_scale(state):
 
 class _Parallel(Composite):
     """Branches that all see the same input and whose outputs are joined."""
+
+    @property
+    def image_shape(self):
+        """How a network reads a row, channels last, or None where it need not."""
+        found = [layer.image_shape for layer in self.layers]
+        return next((shape for shape in found if shape is not None), None)
+
+    def needs(self, after):
+        return reduce(or_, (layer.needs(after) for layer in self.layers), after)
+
+    def shapes(self, shape):
+        found = [layer.shapes(shape) for layer in self.layers]
+        outputs = [shapes[-1] for shapes in found]
+        if len(set(outputs)) > 1:
+            raise ValueError(
+                f"The branches of {type(self).__name__} must give images of one shape. "
+                f"Got {outputs}."
+            )
+        return [shape for shapes in found for shape in shapes]
 
     def build(self, standard_row):
         forked = standard_row.forked()
@@ -270,6 +325,12 @@ class Residual(_Parallel):
     def _sum(self):
         shortcut = Sequential() if self.shortcut is None else self.shortcut
         return Sum(Sequential(*self.layers), shortcut)
+
+    def needs(self, after):
+        return self._sum().needs(after)
+
+    def shapes(self, shape):
+        return self._sum().shapes(shape)
 
     def build(self, standard_row):
         return self._sum().build(standard_row)

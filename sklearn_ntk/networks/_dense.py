@@ -147,17 +147,21 @@ class Dense(Layer):
         return value_of(self.bias_variance) == 0
 
     def propagate(self, pairs):
-        p = pairs.resolve()
+        p, n_taps = self._mixed(pairs.resolve())
         out = p.scaled(self.weight_variance)
         with_bias = value_of(self.bias_variance) > 0
         if with_bias and self.bias_init == "normal":
             out = add_independent(out, constant(out, self.bias_variance, 0.0))
         if p.ntk is not None and self.trainable:
-            gained = self._gained(p, out, with_bias)
+            gained = self._gained(p, out, n_taps, with_bias)
             out = out.replace(ntk=where_nan(p.xp, out.ntk + gained, out.ntk))
         return out.replace(gaussian=True, independent=True, width=self.width)
 
-    def _gained(self, p, out, with_bias):
+    def _mixed(self, p):
+        """The features that weights are applied to, and from how many pixels."""
+        return p, 1
+
+    def _gained(self, p, out, n_taps, with_bias):
         """What trained weights and a trained bias add to the tangent kernel."""
         if self.parametrization == "ntk":
             if with_bias and self.bias_init == "zeros":
@@ -165,8 +169,8 @@ class Dense(Layer):
             return out.nngp
         if p.width is None:
             raise ValueError(
-                "The 'width' parameter of the Dense before one with "
+                "The 'width' parameter of the Dense before a layer with "
                 "parametrization='standard' must be an int: the standard "
                 "parametrization depends on it. Got None."
             )
-        return p.width * p.nngp + (1.0 if with_bias else 0.0)
+        return p.width * n_taps * p.nngp + (1.0 if with_bias else 0.0)

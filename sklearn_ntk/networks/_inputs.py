@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn_ntk._engine.forward_mode import Dual, value_of
 from sklearn_ntk.networks._double_double import sine_between
 from sklearn_ntk.networks._pairs import Pairs
+from sklearn_ntk.networks._pixel_inputs import pixel_pairs
 from sklearn_ntk.networks._relevance import VectorSeed
 
 __all__ = ["Inputs"]
@@ -42,6 +43,7 @@ class Inputs:
         self.xp, self.X, self.Y = xp, X, Y
         self.same, self.paired, self.ntk = same, paired, ntk
         self._factor, self._seeds, self._standard = 1.0, (), False
+        self.image = None
 
     def _replace(self, **changes):
         new = copy.copy(self)
@@ -70,6 +72,22 @@ class Inputs:
     def forked(self):
         """These inputs, as a branch of a network sees them."""
         return self
+
+    def as_images(self, shape, need):
+        """The inputs, each row an image or a sequence.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of a row, channels last.
+        need : Need
+            What the network asks of the pixels.
+        """
+        return self._replace(image=(shape, need))
+
+    def flattened(self):
+        """The inputs as rows of features."""
+        return self._replace(image=None)
 
     def rescaled(self, length_scale):
         """The inputs divided by `length_scale`, a number or one per feature."""
@@ -114,6 +132,13 @@ class Inputs:
 
     @cached_property
     def _pairs(self):
+        if self.image is not None:
+            if self._seeds:
+                raise ValueError(
+                    "One length scale per feature cannot be learned on images: give "
+                    "'length_scale' a number, or set 'length_scale_bounds' to 'fixed'."
+                )
+            return pixel_pairs(self, *self.image)
         std_x, std_y, cos, sin = self._diagonal() if self.Y is None else self._block()
         for seed in self._seeds:
             along_x, along_y, angle, unit = seed.directions

@@ -58,6 +58,8 @@ class Pairs:
         the last fork into branches.
     width : int or None
         Number of features, where it is known; the standard parametrization needs it.
+    pixels : Pixels or None
+        How the axes of images or sequences are to be read; None for rows of features.
     """
 
     xp: Any
@@ -71,6 +73,7 @@ class Pairs:
     gaussian: bool = False
     independent: bool = False
     width: int | None = None
+    pixels: Any = None
 
     @property
     def sin(self):

@@ -3,7 +3,15 @@
 from numbers import Integral, Real
 
 from sklearn_ntk._sklearn_private import Interval
+from sklearn_ntk.networks._averages import averaged
 from sklearn_ntk.networks._base import Layer
+from sklearn_ntk.networks._pixels import (
+    Need,
+    at_same_place,
+    root_mean_square,
+    without_pixels,
+)
+from sklearn_ntk.networks._windows import Windows
 
 __all__ = ["Dropout", "Flatten", "Identity", "LayerNorm"]
 
@@ -43,8 +51,24 @@ class Flatten(Layer):
         """Whether features are proportional to the length of a row."""
         return True
 
+    def needs(self, after):
+        return Need(variances=after.variances)
+
+    def shapes(self, shape):
+        return [()]
+
     def propagate(self, pairs):
-        return pairs
+        if getattr(pairs, "image", None) is not None:
+            return pairs.flattened()
+        p = pairs.resolve()
+        if p.pixels is None:
+            return pairs
+        p = at_same_place(p)
+        shape = p.pixels.shape
+        windows = Windows(shape, shape, shape, "valid")
+        mean = averaged(p, windows, 1.0 / p.pixels.size)
+        width = None if p.width is None else p.width * p.pixels.size
+        return without_pixels(mean.replace(width=width))
 
 
 class LayerNorm(Layer):
@@ -53,13 +77,16 @@ class LayerNorm(Layer):
     .. math:: K' = \frac{K}{\sqrt{(q + \epsilon)(q' + \epsilon)}}, \quad
         \Theta' = \frac{\Theta}{\sqrt{(q + \epsilon)(q' + \epsilon)}}
 
-    with q and q' the variances of the two rows. Infinitely many centred features
-    have mean zero, so that nothing is left to subtract; it must follow a `Dense`.
+    with q and q' the variances of the two rows, or of the two pixels of images. Where
+    axes of pixels are named, too, they are means of variances along these.
+    Infinitely many centred features have mean zero, so that nothing is left to
+    subtract; it must follow a layer with weights.
 
     Parameters
     ----------
     axis : int or tuple of int, default=-1
-        Axes of an unflattened row to normalise over, channels last.
+        Axes of an unflattened row to normalise over, channels last and always among
+        them: of an image 0 is the height, 1 the width and 2 or -1 the channels.
     eps : float, default=1e-12
         Added to the variance, so that a row of zeros stays finite.
 
@@ -84,14 +111,26 @@ class LayerNorm(Layer):
         self.axis = axis
         self.eps = eps
 
-    def validate(self):
-        super().validate()
+    def needs(self, after):
+        return after.replace(variances=True)
+
+    def shapes(self, shape):
+        self._pixel_axes(shape)
+        return [shape]
+
+    def _pixel_axes(self, shape):
+        """The axes besides that of the channels."""
+        n_axes = len(shape) + 1
         axes = [self.axis] if isinstance(self.axis, Integral) else list(self.axis)
-        if any(axis not in (-1, 1) for axis in axes) or len(axes) != 1:
+        known = all(-n_axes <= axis < n_axes for axis in axes)
+        axes = [axis % n_axes for axis in axes]
+        if not known or len(set(axes)) < len(axes) or n_axes - 1 not in axes:
             raise ValueError(
-                "The 'axis' parameter of LayerNorm must name axes of a row: rows here "
-                f"have the axis -1 only. Got {self.axis!r}."
+                "The 'axis' parameter of LayerNorm must name different axes of a row, "
+                f"that of the features among them: rows here have {n_axes}, the last "
+                f"(-1) that of the features. Got {self.axis!r}."
             )
+        return tuple(axis for axis in axes if axis < n_axes - 1)
 
     def propagate(self, pairs):
         p = pairs.resolve()
@@ -99,9 +138,14 @@ class LayerNorm(Layer):
             raise ValueError(
                 "LayerNorm needs centred Gaussian features: it must follow a Dense."
             )
-        xp = p.xp
-        x = 1.0 / xp.hypot(p.std_x, self.eps**0.5 + xp.zeros_like(p.std_x))
-        y = 1.0 / xp.hypot(p.std_y, self.eps**0.5 + xp.zeros_like(p.std_y))
+        xp, pixels = p.xp, p.pixels
+        axes = self._pixel_axes(() if pixels is None else pixels.shape)
+        std_x, std_y = p.std_x, p.std_y
+        if axes:
+            std_x = root_mean_square(xp, std_x, pixels, 0, axes)
+            std_y = root_mean_square(xp, std_y, pixels, pixels.side_y, axes)
+        x = 1.0 / xp.hypot(std_x, self.eps**0.5 + xp.zeros_like(std_x))
+        y = 1.0 / xp.hypot(std_y, self.eps**0.5 + xp.zeros_like(std_y))
         return p.replace(
             nngp=p.nngp * x * y,
             std_x=p.std_x * x,

@@ -1,0 +1,324 @@
+"""Layers that mix pixels by fixed weights: pools, crops, another size."""
+
+import math
+from functools import reduce
+from numbers import Integral
+
+import numpy as np
+
+from sklearn_ntk._sklearn_private import StrOptions
+from sklearn_ntk.networks._base import Layer
+from sklearn_ntk.networks._convolution import check_fits, check_window
+from sklearn_ntk.networks._mixtures import from_covariance, mix
+from sklearn_ntk.networks._pixels import require_pixels, selected, without_pixels
+from sklearn_ntk.networks._windows import Windows, per_axis
+
+__all__ = [
+    "AvgPool",
+    "Crop",
+    "GlobalAvgPool",
+    "GlobalSumPool",
+    "Resize",
+    "SumPool",
+]
+
+
+class _Mixing(Layer):
+    """A layer that replaces pixels by weighted sums of them."""
+
+    @property
+    def is_homogeneous(self):
+        """Whether features depend on the lengths and the angle of rows alone."""
+        return False
+
+    def weights(self, shape):
+        """For each axis of an image the weights, (output size, input size)."""
+        raise NotImplementedError
+
+    def needs(self, after):
+        return after.replace(
+            variances=False, full=True, own=after.own or after.variances
+        )
+
+    def shapes(self, shape):
+        require_pixels(self, shape)
+        return [tuple(len(w) for w in self.weights(shape))]
+
+    def propagate(self, pairs):
+        p = pairs.resolve()
+        require_pixels(self, () if p.pixels is None else p.pixels.shape)
+        weights = self.weights(p.pixels.shape)
+        matrix = p.xp.asarray(reduce(np.kron, weights))
+        nngp = mix(p.xp, p.nngp, matrix, (0, 1))
+        ntk = p.ntk
+        if ntk is not None and not isinstance(ntk, float):
+            ntk = mix(p.xp, ntk, matrix, (0, 1))
+        return from_covariance(p, nngp, ntk, tuple(len(w) for w in weights))
+
+
+class _Pool(_Mixing):
+    _parameter_constraints = {
+        "window": [Integral, tuple, list],
+        "stride": [Integral, tuple, list, None],
+        "padding": [StrOptions({"same", "valid", "circular"})],
+    }
+
+    def validate(self):
+        super().validate()
+        check_window(self, ["window", "stride"])
+
+    def counts(self, shape):
+        """For each axis how often a pixel is in a window, (output size, input size)."""
+        window = per_axis(self.window, len(shape), self, "window")
+        stride = window
+        if self.stride is not None:
+            stride = per_axis(self.stride, len(shape), self, "stride")
+        check_fits(self, "window", window, shape, self.padding)
+        tables = Windows(shape, window, stride, self.padding).tables
+        return [
+            np.sum(table[:, :, None] == np.arange(n), axis=1, dtype=float)
+            for table, n in zip(tables, shape, strict=True)
+        ]
+
+
+class AvgPool(_Pool):
+    r"""The mean over windows of pixels.
+
+    .. math:: K'(i, i') = \frac{1}{k^2} \sum_{s, t} K(i_s, i'_t), \quad
+        \Theta'(i, i') = \frac{1}{k^2} \sum_{s, t} \Theta(i_s, i'_t)
+
+    Parameters
+    ----------
+    window : int or tuple of int, default=2
+    stride : int, tuple of int or None, default=None
+        None: the window, so that windows do not overlap.
+    padding : {"same", "valid", "circular"}, default="valid"
+        "valid": pixels that fill no window are left out.
+    count_padding : bool, default=True
+        Whether zeros beyond the edges count in the mean, with padding "same".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ntk import NTK
+    >>> from sklearn_ntk.networks import AvgPool, Conv, Dense, Flatten, ReLU, Sequential
+    >>> network = Sequential(
+    ...     Conv(3), ReLU(), AvgPool(2), Flatten(), Dense(), input_shape=(8, 8, 1)
+    ... )
+    >>> NTK(network)(np.ones((5, 64))).shape
+    (5, 5)
+    """
+
+    _parameter_constraints = {
+        **_Pool._parameter_constraints,
+        "count_padding": ["boolean"],
+    }
+
+    def __init__(self, window=2, stride=None, padding="valid", count_padding=True):
+        self.window = window
+        self.stride = stride
+        self.padding = padding
+        self.count_padding = count_padding
+
+    def weights(self, shape):
+        window = per_axis(self.window, len(shape), self, "window")
+        counts = self.counts(shape)
+        if not self.count_padding:
+            return [c / c.sum(axis=1, keepdims=True) for c in counts]
+        return [c / size for c, size in zip(counts, window, strict=True)]
+
+
+class SumPool(_Pool):
+    r"""The sum over windows of pixels.
+
+    .. math:: K'(i, i') = \sum_{s, t} K(i_s, i'_t), \quad
+        \Theta'(i, i') = \sum_{s, t} \Theta(i_s, i'_t)
+
+    Parameters
+    ----------
+    window : int or tuple of int, default=2
+    stride : int, tuple of int or None, default=None
+        None: the window, so that windows do not overlap.
+    padding : {"same", "valid", "circular"}, default="valid"
+        "valid": pixels that fill no window are left out.
+
+    Examples
+    --------
+    >>> from sklearn_ntk.networks import SumPool
+    >>> SumPool(3)
+    SumPool(window=3)
+    """
+
+    def __init__(self, window=2, stride=None, padding="valid"):
+        self.window = window
+        self.stride = stride
+        self.padding = padding
+
+    def weights(self, shape):
+        return self.counts(shape)
+
+
+class GlobalAvgPool(_Mixing):
+    r"""The mean over all pixels, which leaves one vector of features.
+
+    .. math:: K' = \frac{1}{p^2} \sum_{i, i'} K(i, i'), \quad
+        \Theta' = \frac{1}{p^2} \sum_{i, i'} \Theta(i, i')
+
+    It makes the network blind to translations (but for edges), at p times the cost of
+    `Flatten`, for all pairs of the p pixels count.
+
+    References
+    ----------
+    .. [1] Arora et al. (2019). On exact computation with an infinitely wide neural net.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ntk import NTK
+    >>> from sklearn_ntk.networks import Conv, Dense, GlobalAvgPool, ReLU, Sequential
+    >>> network = Sequential(
+    ...     Conv(3), ReLU(), GlobalAvgPool(), Dense(), input_shape=(8, 8, 1)
+    ... )
+    >>> NTK(network)(np.ones((5, 64))).shape
+    (5, 5)
+    """
+
+    def weights(self, shape):
+        return [np.full((1, n), 1.0 / n) for n in shape]
+
+    def shapes(self, shape):
+        require_pixels(self, shape)
+        return [()]
+
+    def propagate(self, pairs):
+        return without_pixels(super().propagate(pairs))
+
+
+class GlobalSumPool(GlobalAvgPool):
+    r"""The sum over all pixels, which leaves one vector of features.
+
+    .. math:: K' = \sum_{i, i'} K(i, i'), \quad
+        \Theta' = \sum_{i, i'} \Theta(i, i')
+
+    Examples
+    --------
+    >>> from sklearn_ntk.networks import Conv, GlobalSumPool, ReLU, Sequential
+    >>> Sequential(Conv(3), ReLU(), GlobalSumPool())
+    Sequential(Conv(), ReLU(), GlobalSumPool())
+    """
+
+    def weights(self, shape):
+        return [np.ones((1, n)) for n in shape]
+
+
+class Crop(_Mixing):
+    """A part of the image, as by slicing ``image[start:stop]`` along each axis.
+
+    Parameters
+    ----------
+    start, stop : int, None or tuple of these, default=None
+        For all axes or for each, as in a Python slice: negative numbers count from
+        the end, None is the edge.
+
+    Examples
+    --------
+    >>> from sklearn_ntk.networks import Crop
+    >>> Crop(1, -1)  # without its rim
+    Crop(start=1, stop=-1)
+    """
+
+    _parameter_constraints = {
+        "start": [Integral, tuple, list, None],
+        "stop": [Integral, tuple, list, None],
+    }
+
+    def __init__(self, start=None, stop=None):
+        self.start = start
+        self.stop = stop
+
+    def needs(self, after):
+        return after
+
+    def weights(self, shape):
+        parts = self._parts(shape)
+        return [np.eye(n)[part] for n, part in zip(shape, parts, strict=True)]
+
+    def _parts(self, shape):
+        ends = []
+        for name in ("start", "stop"):
+            value = getattr(self, name)
+            if value is None or isinstance(value, Integral):
+                value = (value,) * len(shape)
+            if len(value) != len(shape):
+                raise ValueError(
+                    f"The {name!r} parameter of Crop must be an int, None or have one "
+                    f"element for each of the {len(shape)} axes of an image. Got "
+                    f"{value!r}."
+                )
+            ends.append(value)
+        parts = [slice(*ends_of_axis) for ends_of_axis in zip(*ends, strict=True)]
+        if any(len(range(n)[part]) == 0 for n, part in zip(shape, parts, strict=True)):
+            raise ValueError(
+                f"Crop(start={self.start!r}, stop={self.stop!r}) leaves nothing of "
+                f"what comes in, of shape {shape}."
+            )
+        return parts
+
+    def propagate(self, pairs):
+        p = pairs.resolve()
+        require_pixels(self, () if p.pixels is None else p.pixels.shape)
+        shape = p.pixels.shape
+        places = np.arange(math.prod(shape)).reshape(shape)[tuple(self._parts(shape))]
+        return selected(p, places.ravel(), places.shape)
+
+
+class Resize(_Mixing):
+    r"""The image at another size, by linear interpolation or nearest neighbours.
+
+    .. math:: K' = A K A^\top, \quad \Theta' = A \Theta A^\top
+
+    with the weights A of the interpolation.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The new size, without channels, for all axes or for each.
+    method : {"linear", "nearest"}, default="linear"
+    antialias : bool, default=True
+        Whether linear interpolation to a smaller size averages over all pixels that a
+        new one covers.
+
+    Examples
+    --------
+    >>> from sklearn_ntk.networks import Resize
+    >>> Resize(4)
+    Resize(shape=4)
+    """
+
+    _parameter_constraints = {
+        "shape": [Integral, tuple, list],
+        "method": [StrOptions({"linear", "nearest"})],
+        "antialias": ["boolean"],
+    }
+
+    def __init__(self, shape, *, method="linear", antialias=True):
+        self.shape = shape
+        self.method = method
+        self.antialias = antialias
+
+    def validate(self):
+        super().validate()
+        check_window(self, ["shape"])
+
+    def weights(self, shape):
+        size = per_axis(self.shape, len(shape), self, "shape")
+        return [self._of_axis(*sizes) for sizes in zip(shape, size, strict=True)]
+
+    def _of_axis(self, n_in, n_out):
+        centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5
+        if self.method == "nearest":
+            return np.eye(n_in)[np.floor(centre + 0.5).astype(int)]
+        reach = max(n_in / n_out, 1.0) if self.antialias else 1.0
+        distance = np.abs(centre[:, None] - np.arange(n_in)) / reach
+        weights = np.maximum(0.0, 1.0 - distance)
+        return weights / weights.sum(axis=1, keepdims=True)

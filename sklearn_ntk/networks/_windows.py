@@ -1,0 +1,153 @@
+"""Which pixels of an image each pixel of the next one is made of."""
+
+import itertools
+import math
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["Windows", "per_axis"]
+
+
+def per_axis(value, n_axes, layer, name):
+    """A parameter given as a number, or as one number for each axis of an image."""
+    values = (value,) * n_axes if np.ndim(value) == 0 else tuple(value)
+    if len(values) != n_axes:
+        raise ValueError(
+            f"The {name!r} parameter of {type(layer).__name__} must be an int or have "
+            f"one element for each of the {n_axes} axes of an image. Got {value!r}."
+        )
+    return tuple(int(v) for v in values)
+
+
+class Windows:
+    """Windows that slide over an image.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image, without channels.
+    size, stride : tuple of int
+    padding : {"same", "valid", "circular"}
+    transposed : bool, default=False
+        Whether input and output change roles, as in a transposed convolution.
+
+    Attributes
+    ----------
+    tables : list of array of shape (output size, window size)
+        For each axis the pixels in the window of each output pixel; -1 is padding.
+    """
+
+    def __init__(self, shape, size, stride, padding, *, transposed=False):
+        table = _transposed_table if transposed else _table
+        self.shape = shape
+        self.tables = [
+            table(*of_axis, padding)
+            for of_axis in zip(shape, size, stride, strict=True)
+        ]
+        self.output = tuple(len(table) for table in self.tables)
+        self.n_taps = math.prod(size)
+
+    @cached_property
+    def taps(self):
+        """For each axis and tap, slices of the output and of the input."""
+        return [[_runs(tap) for tap in table.T] for table in self.tables]
+
+    @cached_property
+    def sources(self):
+        """Flat index of each tap's pixel, of shape (output pixels, taps)."""
+        grids = np.zeros((1, 1), dtype=int)
+        outside = np.zeros((1, 1), dtype=bool)
+        for table, length in zip(self.tables, self.shape, strict=True):
+            grids = grids[:, None, :, None] * length + table[None, :, None, :]
+            outside = outside[:, None, :, None] | (table < 0)[None, :, None, :]
+            shape = grids.shape[0] * grids.shape[1], grids.shape[2] * grids.shape[3]
+            grids, outside = grids.reshape(shape), outside.reshape(shape)
+        return np.where(outside, -1, grids)
+
+    def sums(self, xp, a, sides):
+        """Sums over windows, the same tap of all sides at a time.
+
+        Parameters
+        ----------
+        a : array
+        sides : tuple of int
+            Axes of `a` that are flattened images.
+        """
+        n_axes, rest = len(self.shape), a.shape
+        a = xp.reshape(a, _expanded(rest, sides, self.shape))
+        first = [side + (n_axes - 1) * k for k, side in enumerate(sides)]
+        for k, taps in enumerate(self.taps):
+            a = _tap_sums(xp, a, taps, [f + k for f in first], self.output[k])
+        size = math.prod(self.output)
+        return xp.reshape(a, [size if i in sides else n for i, n in enumerate(rest)])
+
+
+def _expanded(shape, sides, image):
+    return [
+        n
+        for i, length in enumerate(shape)
+        for n in (image if i in sides else (length,))
+    ]
+
+
+def _tap_sums(xp, a, taps, axes, size):
+    shape = list(a.shape)
+    for axis in axes:
+        shape[axis] = size
+    out = xp.zeros(shape, dtype=a.dtype, device=a.device)
+    for runs in taps:
+        for chosen in itertools.product(runs, repeat=len(axes)):
+            to, source = [slice(None)] * a.ndim, [slice(None)] * a.ndim
+            for axis, (out_part, in_part) in zip(axes, chosen, strict=True):
+                to[axis], source[axis] = out_part, in_part
+            out[tuple(to)] += a[tuple(source)]
+    return out
+
+
+def _table(length, size, stride, padding):
+    if padding == "valid":
+        n_out, before = (length - size) // stride + 1, 0
+    else:
+        n_out = -(-length // stride)
+        before = max((n_out - 1) * stride + size - length, 0) // 2
+    taps = stride * np.arange(n_out)[:, None] + np.arange(size) - before
+    if padding == "circular":
+        return taps % length
+    return np.where((taps >= 0) & (taps < length), taps, -1)
+
+
+def _transposed_table(length, size, stride, padding):
+    """Output pixel o has the tap t of the input pixel i with ``o = stride * i + t``."""
+    overlap = max(size - stride, 0)
+    n_out, before = length * stride + overlap, 0
+    if padding != "valid":
+        n_out, before = length * stride, overlap // 2
+    taps = np.arange(n_out)[:, None] + before - np.arange(size)
+    if padding == "circular":
+        taps = taps % (length * stride)
+    inside = (taps % stride == 0) & (taps >= 0) & (taps < length * stride)
+    return np.where(inside, taps // stride, -1)
+
+
+def _runs(tap):
+    """Pairs of slices (output, input) for one tap: where it steps evenly."""
+    places = np.flatnonzero(tap >= 0)
+    runs = []
+    while len(places):
+        values = tap[places]
+        out_step = places[1] - places[0] if len(places) > 1 else 1
+        in_step = values[1] - values[0] if len(places) > 1 else 1
+        if in_step <= 0:
+            out_step = in_step = count = 1
+        else:
+            even = (np.diff(places) == out_step) & (np.diff(values) == in_step)
+            count = 1 + (len(even) if even.all() else int(np.argmin(even)))
+        runs.append(
+            (
+                slice(places[0], places[count - 1] + 1, out_step),
+                slice(values[0], values[count - 1] + 1, in_step),
+            )
+        )
+        places = places[count:]
+    return runs

@@ -1,0 +1,353 @@
+"""Networks on images, sequences and graphs: invariants, limits, bad input."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from conftest import read_only
+from image_zoo import (
+    N_FEATURES,
+    NETWORKS,
+    RING,
+    SEQUENCE,
+    attention,
+    conv,
+    decay,
+    on_images,
+)
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from zoo import dense
+
+from sklearn_ntk import NNGP, NTK
+from sklearn_ntk._engine.gram import gram
+from sklearn_ntk.networks import (
+    ELU,
+    MLP,
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Crop,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSumPool,
+    GraphConv,
+    InputScale,
+    LayerNorm,
+    LocalConv,
+    ReLU,
+    Resize,
+    SelfAttention,
+    Sequential,
+    SumPool,
+)
+
+BOTH = ("nngp", "ntk")
+
+
+@pytest.fixture
+def images():
+    """Generic rows, a duplicate, an antipodal one, zeros, ones, a large one."""
+    X = np.random.default_rng(0).standard_normal((7, N_FEATURES))
+    X[1], X[2], X[3], X[4] = X[0], -X[0], 0.0, 1.0
+    X[5] *= 1e4
+    return read_only(X)
+
+
+def assert_same(one, other, X, rtol=1e-12, atol=0.0):
+    for K, L in zip(gram(one, X, kinds=BOTH), gram(other, X, kinds=BOTH), strict=True):
+        assert_allclose(K, L, rtol=rtol, atol=atol * np.max(np.abs(L)))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_matrix_is_symmetric_and_agrees_with_its_parts(name, images):
+    network = NETWORKS[name]
+    for kernel in (NTK(network), NNGP(network)):
+        K = kernel(images)
+        assert np.array_equal(K, K.T)
+        assert np.all(np.isfinite(K))
+        assert_allclose(kernel.diag(images), np.diag(K), rtol=1e-13)
+        norm = np.sqrt(np.outer(np.diag(K), np.diag(K)))
+        assert np.min(np.linalg.eigvalsh(K / np.where(norm > 0, norm, 1.0))) > -1e-12
+        distinct = np.array([0, 2, 3, 4, 5, 6])
+        cross = kernel(images[distinct], images)
+        different = distinct[:, None] != np.arange(7)
+        if name != "dropout":
+            different &= (distinct[:, None] != 0) | (np.arange(7) != 1)
+        error = np.abs(cross - K[distinct]) / np.where(norm > 0, norm, 1.0)[distinct]
+        assert np.max(error[different]) < 1e-12
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradient_agrees_with_central_differences(name, images):
+    for kernel in (NTK(NETWORKS[name]), NNGP(NETWORKS[name])):
+        K, gradient = kernel(images, eval_gradient=True)
+        norm = np.sqrt(np.outer(np.diag(K), np.diag(K))) + 1e-300
+        theta, step = kernel.theta, 1e-4
+        assert gradient.shape[-1] == len(theta) > 0
+        for seed in (0, 1):
+            direction = np.random.default_rng(seed).standard_normal(len(theta))
+            ends = [
+                kernel.clone_with_theta(theta + s * step * direction)(images)
+                for s in (-2, -1, 1, 2)
+            ]
+            slope = (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * step)
+            assert np.max(np.abs(slope - gradient @ direction) / norm) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["average", "pools", "attention", "own_graphs"])
+def test_contraction_is_the_sum_over_the_gradient(name, images):
+    kernel = NTK(NETWORKS[name])
+    W = np.random.default_rng(1).standard_normal((7, 7))
+    _, gradient = kernel(images, eval_gradient=True)
+    assert_allclose(
+        kernel.gradient_dot(images, W), np.einsum("ij,ijk", W, gradient), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ["flatten", "average", "pools", "attention"])
+def test_blocks_do_not_matter(name):
+    X = read_only(np.random.default_rng(2).standard_normal((30, N_FEATURES)))
+    K = gram(NETWORKS[name], X, kinds=BOTH)
+    with sklearn.config_context(working_memory=1):
+        small = gram(NETWORKS[name], X, kinds=BOTH, n_jobs=2)
+    for a, b in zip(K, small, strict=True):
+        assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_clone_and_pickle(name, images):
+    network = NETWORKS[name]
+    copies = clone(network), pickle.loads(pickle.dumps(network))
+    for copy in copies:
+        assert copy == network
+        assert_allclose(NTK(copy)(images), NTK(network)(images), rtol=0)
+
+
+def test_image_of_one_pixel_is_a_row(images):
+    """Near-duplicates included, for which there is a closed form."""
+    X = np.vstack([images, images[0] * (1 + 1e-9), images[6] + 1e-7])
+    for conv_ in (Conv(1, 1, "valid", 1.3, 0.2), Conv(1, 1, "circular", 1.3, 0.2)):
+        image = on_images(
+            conv_, ReLU(), conv_, ReLU(), GlobalAvgPool(), Dense(), shape=(1, 1, 24)
+        )
+        row = Sequential(Dense(1.3, 0.2), ReLU(), Dense(1.3, 0.2), ReLU(), Dense())
+        assert_same(image, row, X)
+
+
+def test_window_over_the_whole_image_is_a_dense_layer(images):
+    """With near-duplicates: the angle of windows has all its digits."""
+    X = np.vstack([images, images[6] + 1e-7, images[0] * (1 - 1e-10)])
+    image = on_images(Conv((4, 3), 1, "valid", 1.3, 0.2), ReLU(), Flatten(), Dense())
+    row = Sequential(Dense(1.3, 0.2), ReLU(), Dense())
+    assert_same(image, row, X)
+    pooled = on_images(
+        Conv((4, 3), 1, "valid", 1.3, 0.2), ReLU(), GlobalAvgPool(), Dense()
+    )
+    assert_same(pooled, row, X)
+    flattened = on_images(Flatten(), Dense(1.3, 0.2), ReLU(), Dense())
+    assert_same(flattened, row, X)
+
+
+def test_near_duplicates_keep_their_angle_through_convolutions():
+    """The NTK of nearly equal images tends to that of equal ones linearly."""
+    x, step = np.random.default_rng(3).standard_normal((2, N_FEATURES))
+    network = on_images(conv(), ReLU(), conv(), ReLU(), Flatten(), Dense())
+    sizes = np.array([1e-3, 1e-5, 1e-7, 1e-9, 1e-11])
+    K = NTK(network)(np.vstack([x, x + sizes[:, None] * step]))
+    drop = (K[0, 0] - K[0, 1:]) / sizes
+    assert_allclose(drop[1:-1], drop[2], rtol=1e-3)
+
+
+def test_pool_after_circular_convolutions_is_blind_to_translations(images):
+    network = on_images(
+        conv(3, 1, "circular"), ReLU(), conv(2, 1, "circular"), ReLU(), GlobalAvgPool()
+    )
+    moved = np.roll(images.reshape(-1, 4, 3, 2), (1, 2), axis=(1, 2)).reshape(7, -1)
+    assert_allclose(NTK(network)(moved, images), NTK(network)(images, images), 1e-12)
+    other = on_images(
+        conv(3, 1, "circular", LocalConv), ReLU(), GlobalAvgPool(), dense()
+    )
+    change = NTK(other)(moved, images) - NTK(other)(images, images)
+    assert np.max(np.abs(change)) > 1e-3
+
+
+def test_pools_are_related(images):
+    def pooled(*layers):
+        return on_images(conv(), ReLU(), *layers, Dense(1.0, 0.0))
+
+    assert_same(pooled(GlobalAvgPool()), pooled(AvgPool((4, 3)), Flatten()), images)
+    assert_same(pooled(GlobalSumPool()), pooled(SumPool((4, 3)), Flatten()), images)
+    one, other = pooled(AvgPool(2, 1), Flatten()), pooled(SumPool(2, 1), Flatten())
+    for K, L in zip(
+        gram(one, images, kinds=BOTH), gram(other, images, kinds=BOTH), strict=True
+    ):
+        assert_allclose(16.0 * K, L, rtol=1e-12)
+    assert_same(pooled(AvgPool(1), Flatten()), pooled(Flatten()), images)
+    counted = pooled(AvgPool(3, 1, "same"), Crop(1, 2), Flatten())
+    uncounted = pooled(AvgPool(3, 1, "same", False), Crop(1, 2), Flatten())
+    assert_same(counted, uncounted, images)  # away from the edges
+
+
+def test_crop_and_resize_that_change_nothing(images):
+    plain = on_images(conv(), ReLU(), conv(), ReLU(), GlobalAvgPool(), Dense())
+    for layer in (
+        Crop(),
+        Crop(0, (4, 3)),
+        Resize((4, 3)),
+        Resize((4, 3), method="nearest"),
+    ):
+        same = on_images(
+            conv(), ReLU(), layer, conv(), ReLU(), GlobalAvgPool(), Dense()
+        )
+        assert_same(plain, same, images)
+
+
+def test_doubled_image_has_the_same_mean(images):
+    doubled = on_images(
+        conv(), ReLU(), Resize((8, 6), method="nearest"), GlobalAvgPool()
+    )
+    assert_same(doubled, on_images(conv(), ReLU(), GlobalAvgPool()), images)
+
+
+def test_transposed_convolution_without_stride_is_a_convolution(images):
+    for padding in ("same", "circular"):
+        one, other = (
+            on_images(conv(3, 1, padding, layer), ReLU(), conv(), ReLU(), Flatten())
+            for layer in (Conv, ConvTranspose)
+        )
+        assert_same(one, other, images)
+
+
+def test_local_convolution_differs_where_places_meet(images):
+    flat, pooled = (
+        [
+            on_images(conv(layer=layer), ReLU(), end, Dense())
+            for layer in (Conv, LocalConv)
+        ]
+        for end in (Flatten(), GlobalAvgPool())
+    )
+    assert_same(*flat, images)
+    assert NTK(pooled[1])(images)[0, 6] != pytest.approx(NTK(pooled[0])(images)[0, 6])
+
+
+def test_attention_without_positions_is_blind_to_order(images):
+    network = on_images(
+        dense(), attention(), ReLU(), attention(), GlobalAvgPool(), shape=SEQUENCE
+    )
+    order = np.random.default_rng(4).permutation(12)
+    moved = images.reshape(7, 12, 2)[:, order].reshape(7, -1)
+    assert_allclose(NTK(network)(moved, images), NTK(network)(images, images), 1e-11)
+    placed = clone(network).set_params(
+        **{"1__positional": "sum", "1__positional_decay": decay}
+    )
+    change = NTK(placed)(moved, images) - NTK(placed)(images, images)
+    assert np.max(np.abs(change)) > 1e-3
+
+
+def test_uniform_attention_is_a_mean(images):
+    """With keys of variance 0 all pixels have the same weight."""
+    blind = on_images(
+        dense(),
+        SelfAttention(key_variance=0.0),
+        Flatten(),
+        Dense(1.0, 0.0),
+        shape=(12, 2),
+    )
+    mean = on_images(dense(), GlobalAvgPool(), shape=(12, 2))
+    assert_allclose(NNGP(blind)(images), NNGP(mean)(images), rtol=1e-12)
+
+
+def test_graphs_shared_and_by_row(images):
+    layers = Dense(), ReLU(), Flatten(), Dense()
+    shared = on_images(GraphConv(RING[:4, :4]), *layers, shape=(4, 6))
+    by_row = on_images(GraphConv("input"), *layers, shape=(4, 10))
+    edges = np.broadcast_to(RING[:4, :4], (7, 4, 4))
+    X = np.concatenate([edges, images.reshape(7, 4, 6)], axis=-1).reshape(7, -1)
+    assert_allclose(NTK(shared)(images), NTK(by_row)(X), rtol=1e-12)
+    alone = on_images(GraphConv(np.eye(4)), *layers, shape=(4, 6))
+    assert_same(alone, on_images(*layers, shape=(4, 6)), images)
+
+
+def test_numerical_activations_act_on_pixels(images):
+    """ELU with alpha = 0 is a rectifier; it goes through quadrature."""
+    one, other = (
+        on_images(conv(), activation, conv(), activation, GlobalAvgPool())
+        for activation in (ELU(1e-300), ReLU())
+    )
+    assert_same(one, other, images[[0, 2, 6]], rtol=1e-7)
+
+
+def test_unit_output(images):
+    network = on_images(conv(), ReLU(), GlobalAvgPool(), Dense(), output_scale="unit")
+    assert_allclose(NTK(network)(np.ones((1, N_FEATURES))), 1.0, rtol=1e-13)
+
+
+def test_inner_network_reads_images(images):
+    inner = on_images(conv(), ReLU(), GlobalAvgPool(), Dense())
+    one = Sequential(inner, ReLU(), Dense())
+    other = on_images(conv(), ReLU(), GlobalAvgPool(), Dense(), ReLU(), Dense())
+    assert_same(one, other, images)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (on_images(conv(), Flatten(), shape=(5, 5, 1)), "'input_shape'.*24"),
+        (on_images(conv(), ReLU()), "must end in a row of features"),
+        (on_images(conv(5, 1, "valid"), Flatten()), "'kernel_size' .*must not exceed"),
+        (on_images(conv((3, 3, 3)), Flatten()), "'kernel_size'.*2 axes"),
+        (on_images(conv(0), Flatten()), "'kernel_size'.*positive"),
+        (on_images(conv(3, 0), Flatten()), "'stride'.*positive"),
+        (on_images(AvgPool(5), Flatten()), "'window'.*must not exceed"),
+        (on_images(conv(), Crop(3, 3), Flatten()), "leaves nothing"),
+        (on_images(conv(), Crop((1, 1, 1)), Flatten()), "'start'.*2 axes"),
+        (on_images(conv(), Resize(0), Flatten()), "'shape'.*positive"),
+        (on_images(conv(), LayerNorm(0), Flatten()), "'axis'.*LayerNorm"),
+        (on_images(conv(), LayerNorm((2, 3)), Flatten()), "'axis'.*LayerNorm"),
+        (on_images(GraphConv(RING), Flatten()), r"GraphConv.*\(nodes, features\)"),
+        (on_images(GraphConv(RING), Flatten(), shape=(4, 6)), "'adjacency'.*4 nodes"),
+        (on_images(GraphConv(RING[:3]), Flatten()), "'adjacency'.*square"),
+        (
+            on_images(dense(), SelfAttention(scaling="sqrt"), Flatten(), shape=(12, 2)),
+            "'weighting'.*identity",
+        ),
+        (Sequential(Dense(), ReLU(), Conv(), Flatten()), "Conv acts on the pixels"),
+        (Sequential(Dense(), GlobalAvgPool()), "GlobalAvgPool acts on the pixels"),
+        (Sequential(Dense(), SelfAttention()), "SelfAttention acts on the pixels"),
+        (
+            on_images(Flatten(), Conv(), Flatten()),
+            "Conv acts on the pixels",
+        ),
+        (on_images(conv(), ReLU(), ReLU(), Flatten()), "ReLU needs Gaussian"),
+    ],
+)
+def test_bad_networks_are_refused(network, message, images):
+    with pytest.raises(ValueError, match=message):
+        NTK(network)(images)
+
+
+def test_state_that_is_too_large_is_refused():
+    X = np.ones((1, 128 * 128))
+    pooled = Sequential(Conv(), ReLU(), GlobalAvgPool(), input_shape=(128, 128, 1))
+    with pytest.raises(ValueError, match=r"16384 pixels.*MiB.*Flatten"):
+        NTK(pooled)(X)
+    flat = Sequential(Conv(), ReLU(), Flatten(), input_shape=(128, 128, 1))
+    assert NTK(flat)(X).shape == (1, 1)
+
+
+def test_length_scales_of_features_are_not_learned_on_images(images):
+    network = on_images(
+        InputScale(np.ones(24), length_scale_bounds=(1e-3, 1e3)), conv(), Flatten()
+    )
+    assert_allclose(NTK(network)(images), NTK(on_images(conv(), Flatten()))(images))
+    with pytest.raises(ValueError, match="cannot be learned on images"):
+        NTK(network)(images, eval_gradient=True)
+
+
+def test_profile_is_of_rows():
+    with pytest.raises(ValueError, match="profile"):
+        NTK(on_images(conv(), Flatten())).profile()
+    assert NTK(MLP()).profile()(1.0) == pytest.approx(1.0)
