@@ -42,6 +42,7 @@ LARGEST = 600  # rows; of a larger table a stratified sample is taken
 def models(n_features):
     return {
         "NTKClassifier": NTKClassifier(),
+        "NTKClassifier, log_loss": NTKClassifier(loss="log_loss"),
         "NNGPClassifier": NNGPClassifier(),
         "SVC, calibrated": CalibratedClassifierCV(SVC()),
         "GPC, RBF": GaussianProcessClassifier(RBF()),
@@ -83,7 +84,7 @@ def main():
 
     warnings.simplefilter("ignore", ConvergenceWarning)  # hyperparameters at a bound
     cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=args.repeats, random_state=0)
-    print(f"{'':14} {'':22}    Brier   log loss   accuracy   seconds a fold")
+    print(f"{'':14} {'':24}    Brier   log loss   accuracy   seconds a fold")
     for name, load in TABLES.items():
         X, y = table(load)
         folds = list(cv.split(X, y))
@@ -91,7 +92,7 @@ def main():
             found, seconds = cross_validated(model, X, y, folds)
             brier, loss, right = found.mean(axis=0)
             cells = f"{brier:8.4f}   {loss:8.4f}   {right:8.4f}   {seconds:8.2f}"
-            print(f"{name:14} {label:22} {cells}", flush=True)
+            print(f"{name:14} {label:24} {cells}", flush=True)
 
 
 if __name__ == "__main__":
