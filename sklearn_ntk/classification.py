@@ -53,8 +53,9 @@ class NTKClassifier(CrossEntropy, GradientFlow, NetworkClassifier):
     loss : {"squared_error", "log_loss"}, default="squared_error"
         What gradient descent minimises. The squared error is solved in closed form,
         and its calibrated probabilities are the better ones on most tables. For
-        "log_loss" an ODE solver follows the training, or Newton's method finds its
-        end, which needs a positive `alpha`.
+        "log_loss" an ODE solver follows the training, in steps that are many where
+        rows are many and the training is very long, or Newton's method finds its end,
+        which needs a positive `alpha`.
     {alpha}
     {training_time}
     {learning_rate}

@@ -5,12 +5,14 @@ import pickle
 import numpy as np
 import pytest
 from conftest import read_only
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array
 from scipy.special import expit, softmax
 from sklearn.datasets import load_breast_cancer, load_iris, make_blobs
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import log_loss
@@ -261,6 +263,46 @@ def test_awkward_rows(classifier, awkward):
     labels = np.arange(len(awkward)) % 3
     model = classifier(alpha=1e-3).fit(awkward, labels)
     assert np.all(np.isfinite(model.predict_proba(awkward)))
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_duplicates_with_different_labels_and_no_alpha(classifier):
+    X, y, new = data(3)
+    X, y = np.vstack([X, X[:20]]), np.concatenate([y, y[:20][::-1]])
+    with pytest.warns(ConvergenceWarning, match=r"alpha=0 is too small.*a jitter of"):
+        model = classifier(alpha=0.0).fit(X, y)
+    assert np.all(np.isfinite(model.predict_proba(new)))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@settings(max_examples=40, deadline=None)
+@given(
+    n_classes=st.integers(2, 5),
+    scale=st.sampled_from([1e-150, 1e-6, 1.0, 1e6, 1e60]),
+    alpha=st.sampled_from([0.01, 1.0, 1e6]),
+    class_weight=st.sampled_from([None, "balanced"]),
+    seed=st.integers(0, 999),
+    options=st.sampled_from(
+        [{}, {"training_time": 3.0}, {"loss": "log_loss"}, {"training_time": 0.0}]
+    ),
+)
+def test_any_table(n_classes, scale, alpha, class_weight, seed, options):
+    """Few rows of any size, doubled and zero ones, weights of 0, rare classes."""
+    rng = np.random.default_rng(seed)
+    n = n_classes + int(rng.integers(0, 10))
+    X = scale * rng.standard_normal((n, 2))
+    X[rng.integers(n)], X[rng.integers(n)] = 0.0, X[rng.integers(n)]
+    y = rng.permutation(np.arange(n) % n_classes)
+    weight = rng.choice([0.0, 1e-3, 1.0, 7.0], n)
+    weight[:2], y[:2] = 1.0, [0, 1]
+    model = NTKClassifier(alpha=alpha, class_weight=class_weight, **options)
+    p = model.fit(X, y, weight).predict_proba(X)
+    assert_array_equal(model.classes_, np.unique(y[weight > 0]))
+    assert p.shape == (n, len(model.classes_))
+    assert np.all(p >= 0)
+    assert_allclose(p.sum(axis=1), 1.0)
+    predicted = np.searchsorted(model.classes_, model.predict(X))
+    assert_allclose(p[np.arange(n), predicted], p.max(axis=1))
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)

@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 __all__ = ["loss_flow"]
 
 IMPLICIT = ("LSODA", "BDF", "Radau")
-DENSE = 1000  # unknowns of which the solver may have a Jacobian
+DENSE = 600  # unknowns of which the solver may have a Jacobian
 EPS = np.finfo(np.float64).eps
 
 
@@ -34,7 +34,7 @@ def loss_flow(
     weight, alpha : ndarray of shape (n,)
     method : str, OdeSolver or None, default=None
         Of :func:`scipy.integrate.solve_ivp`. None is LSODA, which has a Jacobian of
-        n k by n k elements, and DOP853, which has none, where n k is above 1000.
+        n k by n k elements, and DOP853, which has none, where n k is above 600.
     rtol, atol : float
         Tolerances of it.
 

@@ -38,7 +38,7 @@ def gradient_flow_of_loss(
     An ODE solver of SciPy's integrates that once, up to the last time. By default it
     is LSODA, which changes to an implicit method when the problem becomes stiff, as it
     does at long times; that takes a dense matrix of ``n * n_outputs`` rows. Where
-    these are more than 1000 it is DOP853, which takes none, and a number of steps in
+    these are more than 600 it is DOP853, which takes none, and a number of steps in
     proportion to the time.
 
     Parameters
