@@ -347,6 +347,30 @@ def test_scorers_that_take_no_weights():
     assert model.best_score_ < 0
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("cv", [None, 4])
+@pytest.mark.parametrize("search", SEARCHES)
+def test_ill_conditioned_kernels_give_finite_scores(search, cv):
+    X, y, _ = data_for(search)
+    X, y = np.vstack([X, X]), np.append(y, np.roll(y, 1))
+    alphas, times = [1e-300, 1e-14, 1e-3], [0.0, 1e-300, 1.0, 1e12, 1e300, np.inf]
+    model = search(alphas=alphas, training_times=times, cv=cv).fit(X, y)
+    assert np.all(np.isfinite(model.cv_results_["mean_test_score"]))
+    weighted = clone(model).fit(X, y, np.full(2 * N, 1e-300))
+    assert np.all(np.isfinite(weighted.cv_results_["mean_test_score"]))
+
+
+def test_constant_targets_and_two_rows():
+    X, y, new = regression_data()
+    times = [0.0, 1.0, np.inf]
+    model = NTKRegressorCV(training_times=times).fit(X, np.full(N, 0.1))
+    assert_allclose(model.predict(new), 0.1, rtol=1e-13)
+    two = NTKRegressorCV(training_times=times, scoring="neg_mean_squared_error")
+    two.fit(X[:2], y[:2])
+    expected = np.full(33, -((y[0] - y[1]) ** 2))
+    assert_allclose(two.cv_results_["mean_test_score"], expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("cv", [None, 3])
 def test_a_class_of_one_row(cv):
     X, y, new = classification_data(2)

@@ -84,6 +84,8 @@ class ClassifierSelection(ClassifierMixin, Selection):
         ------
         ValueError
             If a parameter or the data are not valid, or there is only one class.
+        numpy.linalg.LinAlgError
+            If a precomputed matrix plus the best alpha is not positive semi-definite.
 
         Warns
         -----

@@ -77,6 +77,8 @@ class RegressorSelection(MultiOutputMixin, RegressorMixin, Selection):
         ------
         ValueError
             If a parameter or the data are not valid, or there are not two rows.
+        numpy.linalg.LinAlgError
+            If a precomputed matrix plus the best alpha is not positive semi-definite.
 
         Warns
         -----

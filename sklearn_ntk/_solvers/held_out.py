@@ -94,7 +94,7 @@ class HeldOut:
             nodes, interpolation = _interpolation(left[rows])
             found = np.zeros((len(alphas), len(times), *part.target.shape))
             for node, weights in zip(nodes, interpolation.T, strict=True):
-                values = part.predictions(alphas, times / node, eliminated)
+                values = part.predictions(alphas, times, node, eliminated)
                 found += weights[:, None] * values
             out[:, :, rows] = found
         return out
@@ -134,7 +134,7 @@ class HeldOut:
             columns = zip(blocks, np.moveaxis(projected, 1, 0), strict=True)
             return np.stack([np.linalg.solve(*pair) for pair in columns], axis=1)
 
-        return part.predictions(alphas, times / left, eliminated)
+        return part.predictions(alphas, times, left, eliminated)
 
     def _refitted(self, rows, others, mean, alphas, times):
         """From an eigendecomposition for the others."""
@@ -165,14 +165,16 @@ class _Part:
         self.root = system.spectrum.root[rows, None]
         self.target = self.root * (system.y[rows] - mean)
 
-    def predictions(self, alphas, scales, eliminated):
-        """At alphas and at tau = time / (sum of the others' weights): (a, t, m, k).
+    def predictions(self, alphas, times, left, eliminated):
+        """At alphas and times, `left` being the weight of the others: (a, t, m, k).
 
         ``eliminated(D, B)`` solves with the blocks of U D U', one D for a column of B.
         """
         final = np.moveaxis(self._misfit(alphas, 1.0, eliminated), 1, 0)
-        out = np.empty((len(alphas), len(scales), *self.target.shape))
-        for at, scale in enumerate(np.minimum(scales, DONE / np.min(alphas))):
+        with np.errstate(over="ignore"):
+            scales = np.minimum(times / left, DONE / np.min(alphas))
+        out = np.empty((len(alphas), len(times), *self.target.shape))
+        for at, scale in enumerate(scales):
             own, others = flow_weights(alphas, scale)
             out[:, at] = own[:, None, None] * final
             if np.any(others):
