@@ -53,10 +53,7 @@ class Selection(NetworkEstimator):
             spectrum = Spectrum.of(plain._finite(K), plain._weight, overwrite=True)
             held_out = self._held_out(plain, spectrum)
             values = splits.values(held_out, candidates.alphas, times)
-            found = []
-            for at in np.ndindex(values[0].shape[:2]):
-                known = self._known(plain, splits.tests, [part[at] for part in values])
-                found.append(list(map(scorers, known, *parts)))
+            found = self._scores(plain, splits.tests, values, scorers, parts)
             top, at = _top(found)
             if best is None or top > best[0]:
                 best = top, len(scores) + at, network, spectrum
@@ -67,6 +64,14 @@ class Selection(NetworkEstimator):
         )
         self._keep_best(*best[:2])
         self._train(plain, *best[2:])
+
+    def _scores(self, plain, tests, values, scorers, parts):
+        """A list of candidates' scores, (n_tests, n_scores) for each alpha and time."""
+        scores = []
+        for at in np.ndindex(values[0].shape[:2]):
+            known = self._known(plain, tests, [part[at] for part in values])
+            scores.append(list(map(scorers, known, *parts)))
+        return scores
 
     def _plain_for(self, X, y, sample_weight):
         """The plain estimator, which has seen the data and is not trained."""
