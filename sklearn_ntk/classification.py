@@ -149,7 +149,8 @@ class NTKClassifier(CrossEntropy, GradientFlow, NetworkClassifier):
         sklearn.exceptions.ConvergenceWarning
             If the conditioning of the kernel matrix is felt at one of the times.
         """
-        return map(self._decisions, self._staged_values(X, training_times))
+        stages = self._staged_values(X, training_times)
+        return (self._decisions(values) for values in stages)
 
     def staged_predict(self, X, training_times):
         """Predict labels as if training stopped at each of several times.
@@ -164,7 +165,8 @@ class NTKClassifier(CrossEntropy, GradientFlow, NetworkClassifier):
         generator
             Of what `predict` returns, for one time after the other.
         """
-        return map(self._winners, self._staged_values(X, training_times))
+        stages = self._staged_values(X, training_times)
+        return (self._winners(values) for values in stages)
 
     def staged_predict_proba(self, X, training_times):
         """Probabilities as if training stopped at each of several times.

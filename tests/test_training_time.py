@@ -1,5 +1,6 @@
 """Estimators whose training stops: against the flow's own matrix exponential."""
 
+import inspect
 import pickle
 import re
 from itertools import pairwise
@@ -195,9 +196,17 @@ def test_stages_of_one_target_given_as_a_column():
     assert cov.shape == (5, 5, 1)
 
 
-def test_no_times_no_stages():
+def test_stages_are_generators():
     X, y, new = data()
-    assert list(NTKRegressor().fit(X, y).staged_predict(new, [])) == []
+    regressor, classifier = NTKRegressor().fit(X, y), NTKClassifier().fit(X, y > 30)
+    for stages in (
+        regressor.staged_predict,
+        classifier.staged_predict,
+        classifier.staged_predict_proba,
+        classifier.staged_decision_function,
+    ):
+        assert inspect.isgenerator(stages(new, [1.0]))
+        assert list(stages(new, [])) == []
 
 
 def test_precomputed():

@@ -101,7 +101,7 @@ def gradient_descent(
     return system.outputs(dual, k_test_train, f0_test, scalar)
 
 
-def max_learning_rate(k_train_train, *, momentum=0.0, alpha=0.0, sample_weight=None):
+def max_learning_rate(k_train_train, momentum=0.0, *, alpha=0.0, sample_weight=None):
     r"""The largest learning rate at which gradient descent does not diverge.
 
     .. math:: \eta_{\max} = \frac{2 (1 + \mu) \sum_i w_i}{\lambda_{\max}}
