@@ -60,6 +60,7 @@ class NTKClassifier(CrossEntropy, GradientFlow, NetworkClassifier):
     {training_time}
     {learning_rate}
     {class_weight}
+    {device}
     {n_jobs}
 
     Attributes
@@ -115,9 +116,16 @@ class NTKClassifier(CrossEntropy, GradientFlow, NetworkClassifier):
         training_time=np.inf,
         learning_rate=1.0,
         class_weight=None,
+        device=None,
         n_jobs=None,
     ):
-        super().__init__(network, alpha=alpha, class_weight=class_weight, n_jobs=n_jobs)
+        super().__init__(
+            network,
+            alpha=alpha,
+            class_weight=class_weight,
+            device=device,
+            n_jobs=n_jobs,
+        )
         self.loss = loss
         self.training_time = training_time
         self.learning_rate = learning_rate
@@ -219,6 +227,7 @@ class NNGPClassifier(NetworkClassifier):
     {network}
     {alpha}
     {class_weight}
+    {device}
     {n_jobs}
 
     Attributes

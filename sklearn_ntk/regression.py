@@ -58,6 +58,7 @@ class NTKRegressor(GradientFlow, NetworkRegressor):
     {normalize_y}
     uncertainty : {"ensemble", "gp", "student_t"}, default="ensemble"
         What standard deviations and covariances mean.
+    {device}
     {n_jobs}
 
     Attributes
@@ -128,9 +129,12 @@ class NTKRegressor(GradientFlow, NetworkRegressor):
         learning_rate=1.0,
         normalize_y=True,
         uncertainty="ensemble",
+        device=None,
         n_jobs=None,
     ):
-        super().__init__(network, alpha=alpha, normalize_y=normalize_y, n_jobs=n_jobs)
+        super().__init__(
+            network, alpha=alpha, normalize_y=normalize_y, device=device, n_jobs=n_jobs
+        )
         self.training_time = training_time
         self.learning_rate = learning_rate
         self.uncertainty = uncertainty
@@ -232,6 +236,7 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
     n_restarts_optimizer : int, default=0
         How many more searches start at random points within the bounds.
     {normalize_y}
+    {device}
     {n_jobs}
     random_state : int, RandomState instance or None, default=None
         Draws the points where further searches start.
@@ -293,10 +298,13 @@ class NNGPRegressor(LearnedLikelihood, NetworkRegressor):
         optimizer=None,
         n_restarts_optimizer=0,
         normalize_y=True,
+        device=None,
         n_jobs=None,
         random_state=None,
     ):
-        super().__init__(network, alpha=alpha, normalize_y=normalize_y, n_jobs=n_jobs)
+        super().__init__(
+            network, alpha=alpha, normalize_y=normalize_y, device=device, n_jobs=n_jobs
+        )
         self.alpha_bounds = alpha_bounds
         self.optimizer = optimizer
         self.n_restarts_optimizer = n_restarts_optimizer

@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 from conftest import awkward_rows, read_only
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn import config_context
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.kernel_approximation import Nystroem
 from zoo import NETWORKS
 
-from sklearn_ntk import NNGP, NTK
+from sklearn_ntk import (
+    NNGP,
+    NTK,
+    NNGPClassifier,
+    NNGPRegressor,
+    NTKClassifier,
+    NTKRegressor,
+)
 from sklearn_ntk._engine import array_gram, devices
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk.networks import MLP, Sequential
@@ -245,3 +253,60 @@ def test_numpy_stays_numpy():
     assert not devices.is_device_array(X)
     assert not devices.is_device_array([[1.0]])
     assert not devices.is_device_array(np.float64(1.0))
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """A CUDA device, for which another one stands in."""
+    moved = []
+
+    def to_cuda(X):
+        moved.append(X.shape)
+        return Strict.array(X)
+
+    monkeypatch.setattr(array_gram, "to_cuda", to_cuda)
+    return moved
+
+
+ESTIMATORS = [NTKRegressor, NNGPRegressor, NTKClassifier, NNGPClassifier]
+
+
+@pytest.mark.parametrize("Estimator", ESTIMATORS)
+def test_estimators_use_the_device(Estimator, cuda):
+    X, y = rows(30), np.arange(40) % 3
+    here = Estimator().fit(X[:30], y[:30])
+    there = Estimator(device="cuda").fit(X[:30], y[:30])
+    assert cuda == [(30, 4)]
+    assert_allclose(there.dual_coef_, here.dual_coef_, rtol=1e-9)
+    assert type(there.dual_coef_) is np.ndarray
+    predicted = there.predict(X[30:])
+    assert cuda == [(30, 4), (10, 4), (30, 4)]
+    assert_allclose(predicted, here.predict(X[30:]), rtol=1e-9)
+    there.partial_fit(X[30:], y[30:])
+    whole = Estimator().fit(X, y)
+    assert_allclose(there.predict(X), whole.predict(X), rtol=1e-6, atol=1e-9)
+
+
+def test_spread_by_the_device(cuda):
+    X, y = rows(30), rows(30)[:, 0]
+    for option in ("return_std", "return_cov"):
+        here = NTKRegressor().fit(X, y).predict(X[:3] + 0.1, **{option: True})
+        there = NTKRegressor(device="cuda").fit(X, y)
+        found = there.predict(X[:3] + 0.1, **{option: True})
+        for a, b in zip(found, here, strict=True):
+            assert_allclose(a, b, rtol=1e-8, atol=1e-12)
+
+
+def test_without_cupy_the_error_names_the_extras(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    model = NTKRegressor(device="cuda")
+    with pytest.raises(ImportError, match=r"sklearn-ntk\[cuda12\].*\[cuda13\]"):
+        model.fit(rows(), rows()[:, 0])
+
+
+def test_bad_device():
+    X = rows()
+    with pytest.raises(ValueError, match="'device' parameter of NTKRegressor"):
+        NTKRegressor(device="tpu").fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="needs dense rows"):
+        NTKRegressor(device="cuda").fit(sparse.csr_array(X), X[:, 0])

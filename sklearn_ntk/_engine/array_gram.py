@@ -3,14 +3,15 @@
 import warnings
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk._engine.derivatives import free_hyperparameters
-from sklearn_ntk._engine.devices import free_memory, namespace
+from sklearn_ntk._engine.devices import free_memory, host_array, namespace, to_cuda
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, tangents_of, value_of
 from sklearn_ntk.networks._inputs import Inputs
 
-__all__ = ["diagonal", "gradient", "gram", "kernels_of", "path"]
+__all__ = ["diagonal", "gradient", "gram", "gram_by_cuda", "kernels_of", "path"]
 
 
 def gram(network, X, Y=None, *, kinds=("ntk",)):
@@ -47,6 +48,24 @@ def gram(network, X, Y=None, *, kinds=("ntk",)):
     if evaluation.run(place):
         _warn_of_overflow()
     return outputs
+
+
+def gram_by_cuda(network, X, Y=None, *, kinds=("ntk",)):
+    """Kernel matrices of NumPy arrays as NumPy arrays, by a CUDA device.
+
+    Raises
+    ------
+    ImportError
+        If there is no CuPy.
+    ValueError
+        If X or Y is sparse.
+    """
+    if sparse.issparse(X) or sparse.issparse(Y):
+        raise ValueError(
+            "device='cuda' needs dense rows. Give X.toarray(), or device=None."
+        )
+    X, Y = (None if A is None else to_cuda(A) for A in (X, Y))
+    return tuple(map(host_array, gram(network, X, Y, kinds=kinds)))
 
 
 def diagonal(network, X, *, kinds=("ntk",)):

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ntk._default_network import DefaultNetwork, resolve_network
+from sklearn_ntk._engine import array_gram
 from sklearn_ntk._engine.gram import gram
 from sklearn_ntk._sklearn_private import (
     Interval,
@@ -36,6 +37,7 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
     _parameter_constraints: dict = {
         "network": [Layer, StrOptions({"precomputed"}), None],
         "alpha": [Interval(Real, 0, np.inf, closed="left"), "array-like"],
+        "device": [StrOptions({"cuda"}), None],
         "n_jobs": [Integral, None],
     }
 
@@ -87,18 +89,24 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
             )
         return np.full(n_samples, alpha)
 
+    def _gram(self, network, X, Y=None, *, kinds):
+        """Kernel matrices, by the device that was asked for."""
+        if self.device is None:
+            return gram(network, X, Y, kinds=kinds, n_jobs=self.n_jobs)
+        return array_gram.gram_by_cuda(network, X, Y, kinds=kinds)
+
     def _train_gram(self, kind, network):
         """The kernel matrix of a network over the rows of the fit, fresh."""
         if self._is_precomputed():
             return self.X_fit_.copy()
-        (K,) = gram(network, self.X_fit_, kinds=(kind,), n_jobs=self.n_jobs)
+        (K,) = self._gram(network, self.X_fit_, kinds=(kind,))
         return self._finite(K)
 
     def _cross_gram(self, X, *kinds):
         """Kernels, one for each of `kinds`, of new rows with the rows of the fit."""
         if self._is_precomputed():
             return (X[:, self._rows],)
-        blocks = gram(self.network_, X, self.X_fit_, kinds=kinds, n_jobs=self.n_jobs)
+        blocks = self._gram(self.network_, X, self.X_fit_, kinds=kinds)
         return tuple(map(self._finite, blocks))
 
     def _finite(self, K):

@@ -28,10 +28,19 @@ class NetworkClassifier(ClassifierMixin, GrowingEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
-    def __init__(self, network=None, *, alpha=0.05, class_weight=None, n_jobs=None):
+    def __init__(
+        self,
+        network=None,
+        *,
+        alpha=0.05,
+        class_weight=None,
+        device=None,
+        n_jobs=None,
+    ):
         self.network = network
         self.alpha = alpha
         self.class_weight = class_weight
+        self.device = device
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)

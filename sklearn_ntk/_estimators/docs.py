@@ -37,6 +37,11 @@ class_weight : dict, "balanced" or None, default=None
     to positive numbers, 1 where it has none; with "balanced", all classes count
     the same together. Rows that count more have a smaller `alpha`, and
     probabilities are those where classes are as frequent as their weights say.""",
+    "device": """\
+device : "cuda" or None, default=None
+    What computes the kernel matrices: "cuda" a GPU, by CuPy, to which the rows are
+    moved and from which the matrices come back; None the processor. All else, such as
+    the factorisation, is the processor's in either case.""",
     "n_jobs": """\
 n_jobs : int or None, default=None
     Number of threads that compute the kernel. None means all cores, as for BLAS.""",

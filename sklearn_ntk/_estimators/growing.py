@@ -4,7 +4,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from sklearn_ntk._engine.gram import gram
 from sklearn_ntk._estimators.base import NetworkEstimator, counting, noise_of
 from sklearn_ntk._solvers.block_update import extended
 from sklearn_ntk._solvers.cholesky import CholeskyFactor
@@ -52,7 +51,7 @@ class GrowingEstimator(NetworkEstimator):
         if not isinstance(self._factor, CholeskyFactor) or self._factor.jitter:
             return None
         (cross,) = self._cross_gram(X, self._kind)
-        (block,) = gram(self.network_, X, kinds=(self._kind,), n_jobs=self.n_jobs)
+        (block,) = self._gram(self.network_, X, kinds=(self._kind,))
         return cross, self._finite(block)
 
     def _append(self, X, weight, alpha):

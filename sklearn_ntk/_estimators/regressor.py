@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_ntk._engine.gram import diagonal, gram
+from sklearn_ntk._engine.gram import diagonal
 from sklearn_ntk._estimators.growing import GrowingEstimator, takes_more_rows
 from sklearn_ntk._estimators.targets import TargetScale
 from sklearn_ntk._sklearn_private import _fit_context
@@ -23,10 +23,19 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, GrowingEstimator):
         "normalize_y": ["boolean"],
     }
 
-    def __init__(self, network=None, *, alpha=0.05, normalize_y=True, n_jobs=None):
+    def __init__(
+        self,
+        network=None,
+        *,
+        alpha=0.05,
+        normalize_y=True,
+        device=None,
+        n_jobs=None,
+    ):
         self.network = network
         self.alpha = alpha
         self.normalize_y = normalize_y
+        self.device = device
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -191,7 +200,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, GrowingEstimator):
     def _prior(self, kind, X, full):
         """Covariances, or only variances, of new rows before they see data."""
         if full:
-            (K,) = gram(self.network_, X, kinds=(kind,), n_jobs=self.n_jobs)
+            (K,) = self._gram(self.network_, X, kinds=(kind,))
         else:
             (K,) = diagonal(self.network_, X, kinds=(kind,))
         return K
