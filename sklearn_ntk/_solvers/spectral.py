@@ -10,6 +10,7 @@ __all__ = ["LOST", "Spectrum", "Stage"]
 EPS = np.finfo(np.float64).eps
 SMALL = 1e-300  # exponent at which exp is linear, and a product loses digits
 LOST = 1e-6  # rounding errors relative to the targets that are worth a warning
+FELT = 1e-3  # the same, from which on a direction is left alone
 INDEFINITE = 1e-4  # of a matrix, relative to its mean eigenvalue
 
 
@@ -104,7 +105,7 @@ class Spectrum:
         """
         tau, shifted, floor = self._scales(time, alpha)
         with np.errstate(all="ignore"):
-            hopeless = np.isinf(tau) | (tau * floor >= 1.0)
+            hopeless = np.isinf(tau) | (tau * floor >= FELT)
         return np.where((shifted <= floor) & hopeless, 0.0, _filter(tau, shifted))
 
     def rounding(self, time, alpha=0.0):
