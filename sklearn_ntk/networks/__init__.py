@@ -17,6 +17,7 @@ from sklearn_ntk.networks._dense import Dense, InputScale
 from sklearn_ntk.networks._elementwise import Elementwise
 from sklearn_ntk.networks._exponentials import Exp, ExpNormalized
 from sklearn_ntk.networks._graph import GraphConv
+from sklearn_ntk.networks._image_architectures import ConvNet, Myrtle, WideResNet
 from sklearn_ntk.networks._numerical import ELU, SELU, Sigmoid, SiLU, Softplus, Tanh
 from sklearn_ntk.networks._polynomial import Hermite, Polynomial
 from sklearn_ntk.networks._pooling import (
@@ -31,6 +32,7 @@ from sklearn_ntk.networks._powers import Monomial, RectifiedMonomial
 from sklearn_ntk.networks._rectified import ABReLU, Abs, LeakyReLU, ReLU, Sign
 from sklearn_ntk.networks._shaping import Dropout, Flatten, Identity, LayerNorm
 from sklearn_ntk.networks._sigmoids import GELU, Erf, SigmoidLike
+from sklearn_ntk.networks._transformer import Transformer
 from sklearn_ntk.networks._waves import RBF, Cos, Sin
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "AvgPool",
     "Concatenate",
     "Conv",
+    "ConvNet",
     "ConvTranspose",
     "Cos",
     "Crop",
@@ -68,6 +71,7 @@ __all__ = [
     "LeakyReLU",
     "LocalConv",
     "Monomial",
+    "Myrtle",
     "Polynomial",
     "Product",
     "ReLU",
@@ -85,4 +89,6 @@ __all__ = [
     "Sum",
     "SumPool",
     "Tanh",
+    "Transformer",
+    "WideResNet",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sklearn_ntk._sklearn_private import Interval, StrOptions
+from sklearn_ntk.networks._architecture import Architecture
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._composite import OUTPUT_SCALE, Residual, Sequential
 from sklearn_ntk.networks._dense import Dense, InputScale
@@ -15,7 +16,7 @@ from sklearn_ntk.networks._shaping import Dropout, LayerNorm
 __all__ = ["MLP"]
 
 
-class MLP(Layer):
+class MLP(Architecture):
     r"""An infinitely wide multilayer perceptron.
 
     `depth` hidden layers, each a `Dense` and an activation, and a linear readout:
@@ -229,14 +230,3 @@ class MLP(Layer):
         layers = [LayerNorm()] if self.layer_norm else []
         layers.append(activation)
         return [*layers, Dropout(self.dropout)] if self.dropout else layers
-
-    @property
-    def is_homogeneous(self):
-        """Whether features are proportional to the length of a row."""
-        return self.sequential().is_homogeneous
-
-    def build(self, standard_row):
-        return self.sequential().build(standard_row)
-
-    def propagate(self, pairs):
-        return self.sequential().propagate(pairs)

@@ -1,0 +1,89 @@
+"""What ready-made networks have in common: they stand for a `Sequential`."""
+
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+
+from sklearn_ntk._sklearn_private import Interval, InvalidParameterError, StrOptions
+from sklearn_ntk.networks._base import BOUNDS, Layer
+from sklearn_ntk.networks._composite import OUTPUT_SCALE, Sequential
+from sklearn_ntk.networks._convolution import Conv
+from sklearn_ntk.networks._dense import Dense
+from sklearn_ntk.networks._names import ACTIVATIONS
+
+__all__ = ["Architecture", "ImageArchitecture"]
+
+
+class Architecture(Layer):
+    """A network with parameters of its own that stands for a `Sequential`."""
+
+    @abstractmethod
+    def sequential(self):
+        """The network as a `Sequential` of its layers."""
+
+    @property
+    def is_homogeneous(self):
+        """Whether features are proportional to the length of a row."""
+        return self.sequential().is_homogeneous
+
+    def needs(self, after):
+        return self.sequential().needs(after)
+
+    def shapes(self, shape):
+        return self.sequential().shapes(shape)
+
+    def build(self, standard_row):
+        return self.sequential().build(standard_row)
+
+    def propagate(self, pairs):
+        return self.sequential().propagate(pairs)
+
+
+class ImageArchitecture(Architecture):
+    """A network on images or sequences, all of whose weights have one variance."""
+
+    _parameter_constraints = {
+        "activation": [StrOptions(set(ACTIVATIONS)), Layer],
+        "input_shape": [tuple, list, None],
+        "weight_variance": [Interval(Real, 0, np.inf, closed="left")],
+        "bias_variance": [Interval(Real, 0, np.inf, closed="left")],
+        "weight_variance_bounds": BOUNDS,
+        "bias_variance_bounds": BOUNDS,
+        "output_scale": OUTPUT_SCALE,
+        "output_scale_bounds": BOUNDS,
+    }
+
+    @property
+    def image_shape(self):
+        """How a row is to be read, channels last."""
+        return None if self.input_shape is None else tuple(self.input_shape)
+
+    def validate(self):
+        super().validate()
+        shape = self.image_shape
+        if shape is None or not (
+            len(shape) > 1 and all(isinstance(n, Integral) and n > 0 for n in shape)
+        ):
+            raise InvalidParameterError(
+                f"The 'input_shape' parameter of {type(self).__name__} must say how to "
+                "read a row: a tuple of ints such as (height, width, channels) for "
+                f"images or (length, channels) for sequences. Got {shape!r} instead."
+            )
+
+    def _network(self, *layers):
+        return Sequential(
+            *layers, input_shape=self.input_shape, output_scale=self.output_scale
+        )
+
+    def _activation(self):
+        if isinstance(self.activation, str):
+            return ACTIVATIONS[self.activation]()
+        return self.activation
+
+    def _conv(self, kernel_size, stride=1, padding="same"):
+        weights = self.weight_variance, self.bias_variance
+        return Conv(kernel_size, stride, padding, *weights)
+
+    def _dense(self):
+        return Dense(self.weight_variance, self.bias_variance)
