@@ -59,6 +59,8 @@ class NumbaProgram:
     shape = (128, 1008)  # of a block: no power of two, for mirrored writes' sake
 
     def __init__(self, program, dtype):
+        from sklearn_ntk._engine.numba_driver import run
+
         self.dtype = np.dtype(dtype)
         segments = program.segments()
         cosines = [i for i, n in enumerate(program.nodes) if n.op == "cosine"]
@@ -77,7 +79,7 @@ class NumbaProgram:
         self.functions = [
             _compiled(_source(s, self.dtype.name), self.dtype.name) for s in segments
         ]
-        self.driver = driver()
+        self.driver = run
         self._describe(segments, slots)
 
     def _describe(self, segments, slots):
@@ -163,66 +165,6 @@ class NumbaProgram:
         guarded = guarded[:size].reshape(shape)
         values = [outputs[k] for k in self.order]
         return values, guarded.view(bool) if found else None
-
-
-@cache
-def driver():
-    """The function that runs all segments on a block, row by row.
-
-    It is the same for all programs: it calls segments by their addresses.
-    """
-    import numba
-    from llvmlite import ir
-    from numba.extending import intrinsic
-
-    @intrinsic
-    def call(typing_context, address, x, numbers, size, arrays, guarded):
-        def generate(context, builder, signature, values):
-            word = ir.IntType(64)
-            function = ir.FunctionType(ir.VoidType(), [word] * 5)
-            pointer = builder.inttoptr(values[0], function.as_pointer())
-            builder.call(pointer, values[1:])
-            return context.get_dummy_value()
-
-        return numba.types.none(*[numba.types.intp] * 6), generate
-
-    def run(steps, table, start, moves, row, tile, outputs, guarded):
-        here, arrays = np.empty((tile[0], len(start)), np.intp), np.empty_like(table[0])
-        n_rows, n_columns = guarded.shape
-        guarded[:] = 0
-        for top in range(0, n_rows, tile[0]):
-            height = min(tile[0], n_rows - top)
-            for left in range(0, n_columns, tile[1]):
-                width = min(tile[1], n_columns - left)
-                for i in range(height):
-                    for k in range(len(start)):
-                        down, aside, inside = moves[k]
-                        here[i, k] = (
-                            start[k] + (top + i) * down + left * aside + i * inside
-                        )
-                for k in range(len(steps)):
-                    function, x, stride, numbers, count = steps[k]
-                    for i in range(height):
-                        for m in range(count):
-                            arrays[m] = here[i, table[k, m]]
-                        call(
-                            function,
-                            x + (row + top + i) * stride,
-                            numbers,
-                            width,
-                            arrays.ctypes.data,
-                            guarded[top + i, left:].ctypes.data,
-                        )
-        found = np.uint8(0)
-        for i in range(n_rows):
-            for k in range(len(outputs)):
-                for j in range(n_columns):
-                    guarded[i, j] |= not abs(outputs[k, i, j]) < np.inf
-            for j in range(n_columns):
-                found |= guarded[i, j]
-        return found != 0
-
-    return numba.njit(nogil=True, error_model="numpy")(run)
 
 
 def _slots(segments, outputs, cosines):
