@@ -22,18 +22,24 @@ from sklearn_ntk import NTK
 from sklearn_ntk._engine import array_evaluation, array_gram
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk._engine.cuda_program import cuda_source
+from sklearn_ntk.networks import MLP
 from sklearn_ntk.networks._numerical import Numerical
 
 ARCHITECTURES = "80", "90"
 BY_QUADRATURE = {
     f"one_{name}" for name, a in ACTIVATIONS.items() if isinstance(a, Numerical)
 }
+SERIES = MLP(activation="tanh")  # a power series where there are many rows
 TRACED = [name for name in NETWORKS if name not in BY_QUADRATURE]
 
 
 def rows():
     generic = np.random.default_rng(2).standard_normal((150, 4))
     return read_only(np.vstack([awkward_rows(), generic]))
+
+
+def many_rows():
+    return read_only(np.random.default_rng(0).standard_normal((520, 50)))
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +49,14 @@ def cupy():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(array_evaluation, "cupy_of", lambda X: fake)
         for name in TRACED:
-            assert runner_of(NETWORKS[name]).kernels
+            assert runner_of(NETWORKS[name], rows()).kernels
+        assert runner_of(SERIES, many_rows()).kernels
         yield fake
 
 
-def runner_of(network):
-    evaluate = array_gram.kernels_of(network, rows(), ("nngp", "ntk"))
-    return ArrayEvaluation(evaluate, rows(), None, ntk=True).runner()
+def runner_of(network, X):
+    evaluate = array_gram.kernels_of(network, X, ("nngp", "ntk"))
+    return ArrayEvaluation(evaluate, X, None, ntk=True).runner()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +77,14 @@ def test_kernels_do_what_numpy_does(name, running):
     assert np.array_equal(both[1], both[1].T)
 
 
+def test_kernels_of_activations_by_quadrature(running):
+    X, running.n_launches = many_rows(), 0
+    both = array_gram.gram(SERIES, X, kinds=("nngp", "ntk"))
+    assert running.n_launches > 0
+    exact = NTK(SERIES)(X)
+    assert_allclose(both[1], exact, rtol=1e-12, atol=1e-13 * np.max(np.abs(exact)))
+
+
 def test_layers_are_fused(running):
     running.n_launches = 0
     array_gram.gram(NETWORKS["deep"], rows(), kinds=("nngp", "ntk"))
@@ -78,7 +93,7 @@ def test_layers_are_fused(running):
 
 
 def test_layers_of_a_kind_share_a_kernel(cupy):
-    segments = runner_of(NETWORKS["deep"]).segments
+    segments = runner_of(NETWORKS["deep"], rows()).segments
     assert len({cuda_source(s) for s in segments}) < len(segments)
 
 

@@ -90,6 +90,16 @@ def test_same_kernel_as_of_numpy_arrays(name, library):
 
 
 @LIBRARIES
+def test_activations_by_quadrature_as_series(library):
+    X = np.random.default_rng(0).standard_normal((520, 50))
+    kernel = NTK(MLP(activation="tanh"))
+    evaluate = array_gram.kernels_of(kernel.network, library.array(X), ("ntk",))
+    evaluation = ArrayEvaluation(evaluate, library.array(X), None, ntk=True)
+    assert evaluation.runner() is not None
+    assert_same(library, kernel(library.array(X)), kernel(X))
+
+
+@LIBRARIES
 def test_blocks_do_not_show(library, monkeypatch):
     X, kernel = rows(120), NTK(MLP(depth=3))
     whole = kernel(X), kernel(X, X[:100])

@@ -13,6 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_ntk._engine.devices import (
+    host_array,
+    is_device_array,
+    like,
+    namespace,
+)
 from sklearn_ntk._engine.forward_mode import Dual
 
 __all__ = ["Node", "Pair", "Row", "Trace", "TracingError"]
@@ -401,6 +407,10 @@ def _some_pairs(n_x, n_y, symmetric):
 
 
 def _cosines(u, v, i, j):
+    if is_device_array(u):
+        take = namespace(u).take
+        u, v = take(u, like(u, i), axis=0), take(v, like(v, j), axis=0)
+        return np.einsum("ij,ij->i", host_array(u), host_array(v))
     u, v = u[i], v[j]
     if sparse.issparse(u):
         return np.asarray(u.multiply(v).sum(axis=1)).ravel()
