@@ -23,7 +23,7 @@ from sklearn_ntk import (
 )
 from sklearn_ntk._engine import array_gram, devices
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
-from sklearn_ntk.networks import MLP, Sequential
+from sklearn_ntk.networks import MLP, ConvNet, Sequential
 
 DEVICE = strict.Device("device1")
 
@@ -229,6 +229,9 @@ def test_what_is_for_numpy_arrays_only():
     X = Strict.array(rows())
     with pytest.raises(ValueError, match=r"'length_scale'.*host"):
         NTK(NETWORKS["relevance"])(X, eval_gradient=True)
+    images = Strict.array(np.ones((2, 16)))
+    with pytest.raises(ValueError, match=r"images.*NumPy arrays only"):
+        NTK(ConvNet(input_shape=(4, 4, 1)))(images)
     with pytest.raises(ValueError, match="gradient_dot takes NumPy arrays only"):
         NTK().gradient_dot(X, X @ X.T)
 

@@ -84,7 +84,7 @@ def path(network, X, Y=None, *, kind):
     -------
     array of shape (n_depths, n, m)
     """
-    network.validate()
+    _validate(network)
     with np.errstate(all="ignore"):
         stages = network.stages(_standard_row(X))
 
@@ -120,7 +120,7 @@ def gradient(network, X, *, kind):
     ValueError
         If features have length scales of their own that are not fixed.
     """
-    network.validate()
+    _validate(network)
     free = free_hyperparameters(network)
     vectors = [h.name for h in free if h.n_elements > 1]
     if vectors:
@@ -155,7 +155,7 @@ def gradient(network, X, *, kind):
 
 def kernels_of(network, X, kinds):
     """What evaluates kernels of a network at rows like those of X."""
-    network.validate()
+    _validate(network)
     with np.errstate(all="ignore"):
         network = network.build(_standard_row(X))
 
@@ -164,6 +164,16 @@ def kernels_of(network, X, kinds):
         return [getattr(pairs, kind) for kind in kinds]
 
     return evaluate
+
+
+def _validate(network):
+    """Check a network's parameters, and that its rows are rows of features."""
+    network.validate()
+    if network.image_shape is not None:
+        raise ValueError(
+            "Networks on images, sequences and graphs are there for NumPy arrays only. "
+            "Move X to the host first, and use device=None."
+        )
 
 
 def _standard_row(X, *, dual=False):
