@@ -221,8 +221,8 @@ def test_features_must_agree():
     X = Strict.array(rows())
     with pytest.raises(ValueError, match="same number of features"):
         NTK()(X, X[:, :2])
-    with pytest.raises(ValueError, match="must have the product 4"):
-        NTK(Sequential(MLP(), input_shape=(5, 1)))(X)
+    with pytest.raises(ValueError, match="input_shape"):
+        NTK(Sequential(MLP(), input_shape=(5,)))(X)
 
 
 def test_what_is_for_numpy_arrays_only():
