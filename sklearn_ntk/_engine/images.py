@@ -9,7 +9,7 @@ from sklearn_ntk.networks._pixels import Need
 
 __all__ = ["tile_of"]
 
-ENTRIES = 2**18  # pairs of pixels in a block: few calls, and arrays stay in cache
+ENTRIES = 2**16  # pairs of pixels in a block: few calls, and arrays stay in cache
 ARRAYS = 24  # of them that are alive at once, at most
 
 

@@ -8,7 +8,7 @@ covariance is the mean of those of pixels at the same place in both windows; so 
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import concatenate, linear, scatter, value_of
-from sklearn_ntk.networks._pairs import CLOSE, one_minus_cos
+from sklearn_ntk.networks._pairs import CLOSE_PIXELS, one_minus_cos
 from sklearn_ntk.networks._pixels import correlation
 
 __all__ = ["averaged"]
@@ -84,7 +84,7 @@ def _sine(p, windows, share, std_x, std_y, cos, same):
     xp = p.xp
     squared = (1.0 - cos) * (1.0 + cos)
     itself = xp.zeros_like(cos) > 0 if same is None else same
-    close = (value_of(squared) <= CLOSE) & ~itself
+    close = (value_of(squared) <= CLOSE_PIXELS) & ~itself
     squared = xp.where(close | itself, 0.0, squared)
     sine = xp.sqrt(xp.where(squared > 0, squared, 0.0))
     if not xp.any(close):

@@ -6,8 +6,10 @@ from typing import Any
 from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
 
 CLOSE = 1e-4  # of the squared sine: below, the cosine loses more than two digits
+CLOSE_PIXELS = 1e-8  # likewise, of pixels, of which there are many: four digits
 
 __all__ = [
+    "CLOSE_PIXELS",
     "Pairs",
     "add_independent",
     "constant",
@@ -79,7 +81,8 @@ class Pairs:
     def sin(self):
         """Sine of the angle, from the cosine where that is exact enough."""
         if callable(self.sine):
-            value = _sine_of(self.xp, self.cos, self.same)
+            close = CLOSE if self.pixels is None else CLOSE_PIXELS
+            value = _sine_of(self.xp, self.cos, self.same, close)
             value = self.sine() if value is None else value
             object.__setattr__(self, "sine", value)
         return self.sine
@@ -122,14 +125,14 @@ class Pairs:
         )
 
 
-def _sine_of(xp, cos, same):
+def _sine_of(xp, cos, same, limit):
     """The sine, or None where some cosine is too close to 1 or -1.
 
     Pairs of a row with itself do not count: their sine is 0.
     """
     c = value_of(cos)
     squared = (1.0 - c) * (1.0 + c)
-    close = squared <= CLOSE
+    close = squared <= limit
     if same is not None:
         squared = xp.where(close & same, 0.0, squared)
         close = close & ~same
