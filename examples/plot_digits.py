@@ -67,8 +67,8 @@ curves = {
 # %%
 # In this split pooling is worth most where images are few: with one of each class the
 # pooled `ConvNet` is far ahead of those that count places, and with 40 images it is
-# where they are with a hundred. With many images all come close to each other. Accuracies
-# are those on 200 images, so that differences of two points say little.
+# where they are with a hundred. With many images all come close to each
+# other. Accuracies are those on 200 images, so that two points more or less say little.
 
 fig, ax = plt.subplots(figsize=(6.5, 4.0), layout="constrained")
 for (name, (sizes, accuracies)), style in zip(
