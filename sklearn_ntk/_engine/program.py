@@ -67,20 +67,19 @@ class Program:
             few different ones.
         """
         last, guards = self.last_uses(), set(self.guards)
+        masks = [i for i in self.order if self.nodes[i].is_mask]
         pieces, piece = [], []
         for index in self.order:
-            at_end = piece and any(piece[-1] < end <= index for end in self.boundaries)
-            if at_end and len(piece) >= LENGTH and not self._mask_crosses(index, last):
+            if (
+                len(piece) >= LENGTH
+                and any(piece[-1] < end <= index for end in self.boundaries)
+                and not any(i < index <= last.get(i, -1) for i in masks)
+            ):
                 pieces.append(piece)
                 piece = []
             piece.append(index)
         pieces.append(piece)
         return [Segment.of(self.nodes, piece, last, guards) for piece in pieces]
-
-    def _mask_crosses(self, cut, last):
-        """Whether a mask computed before a node is needed from there on."""
-        before = (i for i in self.order if i < cut and self.nodes[i].is_mask)
-        return any(last.get(i, -1) >= cut for i in before)
 
 
 def operands(node):

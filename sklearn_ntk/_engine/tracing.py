@@ -25,7 +25,7 @@ __all__ = ["Node", "Pair", "Row", "Trace", "TracingError"]
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not"}
-SAMPLE = 4096  # pairs that values of a symbol are looked at for
+SAMPLE = 2048  # pairs that values of a symbol are looked at for
 
 # How an operation acts on arrays: on rows while tracing, on blocks later.
 NUMPY = {
