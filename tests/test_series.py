@@ -10,6 +10,7 @@ from sklearn_ntk._engine.tracing import Trace, TracingError
 from sklearn_ntk.networks import MLP, Elementwise
 from sklearn_ntk.networks import _numerical as numerical
 from sklearn_ntk.networks import _series as series
+from sklearn_ntk.networks._quadrature.hermite import NumericFunction
 
 KINDS = ("nngp", "ntk")
 
@@ -93,7 +94,19 @@ def test_few_pairs_are_left_to_the_formulas():
         series.as_series(trace, None, *std, cos)
 
 
-def test_nearly_parallel_rows_are_left_to_the_formulas():
-    with pytest.raises(TracingError, match="parallel"):
-        series._radius(np.full(100, 0.9999))
-    assert series._radius(np.linspace(0.4, 0.5, 100)) >= 0.5
+def test_radii_cover_what_is_seen():
+    assert list(series._radii(np.full(100, 0.9999))) == []
+    few = np.r_[np.full(9999, 0.4), 0.9]
+    assert all(radius >= 0.4 for radius in series._radii(few))
+    wide = list(series._radii(np.linspace(0.0, 0.8, 100)))
+    assert wide == sorted(wide, reverse=True)
+    assert 0.8 <= wide[-1] < 0.83
+    assert wide[0] > 0.95
+
+
+def test_a_function_that_is_zero_has_no_series(used):
+    trace = Trace()
+    std = [trace.row(axis, np.ones(3)) for axis in (0, 1)]
+    cos = trace.cosine((np.eye(3), np.eye(3)))
+    with pytest.raises(TracingError, match="or a series"):
+        series.as_series(trace, NumericFunction(np.zeros_like), *std, cos)

@@ -38,7 +38,7 @@ def as_series(trace, phi, std_x, std_y, cos):
     Raises
     ------
     TracingError
-        If there are few pairs, or too many terms are needed.
+        If there are few pairs, or too many terms are needed, or none.
     """
     if not (isinstance(std_x, Row) and isinstance(std_y, Row)):
         raise TracingError("standard deviations that are not one for each row")
@@ -46,13 +46,15 @@ def as_series(trace, phi, std_x, std_y, cos):
     if n_x * n_y < ENOUGH:
         raise TracingError("a series for few pairs")
     std = np.concatenate([std_x.values, std_y.values])
-    radius = _radius(np.abs(trace.sampled(cos)))
     if std.min() < SMALLEST:
         raise TracingError("a row of zeros")
     rows = RowSeries(phi, std)
-    series = rows.joint(radius, TOLERANCE, MOST)
-    if series is None:
-        raise TracingError("a series of many terms")
+    for radius in _radii(np.abs(trace.sampled(cos))):
+        series = rows.joint(radius, TOLERANCE, MOST)
+        if series is not None and series.powers:
+            break
+    else:
+        raise TracingError("nearly parallel rows, or a series of many terms")
     trace.guard(abs(cos) > radius)
     out_x, out_y = trace.row(0, rows.size[:n_x]), trace.row(1, rows.size[n_x:])
     terms = {
@@ -65,14 +67,14 @@ def as_series(trace, phi, std_x, std_y, cos):
     return out_x, out_y, cosine, lambda: sine, slope / (std_x * std_y)
 
 
-def _radius(cosines):
-    """A radius that hardly any cosines are beyond, from a sample of them."""
+def _radii(cosines):
+    """Radii that few of a sample of cosines are beyond; the best is the first."""
     middle, high = np.quantile(cosines, [0.5, 1.0 - FEW])
     wanted = middle + MARGIN * (high - middle)
-    radius = next((r for r in RADII if r >= wanted), RADII[-1])
-    if np.mean(cosines > radius) > FEW:
-        raise TracingError("a series for nearly parallel rows")
-    return radius
+    covering = [r for r in RADII if np.mean(cosines > r) <= FEW]
+    for radius in reversed(covering):
+        if radius <= wanted or radius == covering[0]:
+            yield radius
 
 
 def _with_slope(trace, terms, x):
