@@ -63,11 +63,12 @@ class SelfAttention(Layer):
     positional_width : int or None, default=None
         With "concat" the number of features of the embeddings; None: as many as come
         in. It counts against the `width` of the layer before.
-    key_variance_bounds, query_variance_bounds, value_variance_bounds, \
-output_variance_bounds, bias_variance_bounds, positional_variance_bounds : \
-pair of floats or "fixed", default="fixed"
-        Between which variances may be learned. Keys and queries have one effect, as
-        have values and output.
+    key_variance_bounds, query_variance_bounds : (float, float), default="fixed"
+        Between which variances may be learned. Keys and queries have one effect.
+    value_variance_bounds, output_variance_bounds : (float, float), default="fixed"
+        Likewise. Values and output have one effect.
+    bias_variance_bounds, positional_variance_bounds : (float, float), default="fixed"
+        Likewise.
 
     References
     ----------

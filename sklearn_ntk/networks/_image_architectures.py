@@ -145,8 +145,9 @@ class Myrtle(ImageArchitecture):
     input_shape : tuple of int
         How to read a row: (height, width, channels). It must be given, and height and
         width at least 4.
-    weight_variance, bias_variance, weight_variance_bounds, bias_variance_bounds, \
-output_scale, output_scale_bounds
+    weight_variance, bias_variance, output_scale
+        As for `ConvNet`.
+    weight_variance_bounds, bias_variance_bounds, output_scale_bounds
         As for `ConvNet`.
 
     References
@@ -241,8 +242,9 @@ class WideResNet(ImageArchitecture):
         The name of an activation, or the activation itself where it has parameters.
     input_shape : tuple of int
         How to read a row: (height, width, channels). It must be given.
-    weight_variance, bias_variance, weight_variance_bounds, bias_variance_bounds, \
-output_scale, output_scale_bounds
+    weight_variance, bias_variance, output_scale
+        As for `ConvNet`.
+    weight_variance_bounds, bias_variance_bounds, output_scale_bounds
         As for `ConvNet`.
 
     References

@@ -47,8 +47,9 @@ class Transformer(ImageArchitecture):
         ``exp(-distance)``.
     key_variance : float, default=1.0
         Variance of keys and queries: the sharpness of attention.
-    weight_variance, bias_variance, weight_variance_bounds, bias_variance_bounds, \
-output_scale, output_scale_bounds
+    weight_variance, bias_variance, output_scale
+        As for `ConvNet`; they are those of the `Dense` layers.
+    weight_variance_bounds, bias_variance_bounds, output_scale_bounds
         As for `ConvNet`; they are those of the `Dense` layers.
 
     References
