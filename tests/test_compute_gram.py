@@ -661,6 +661,27 @@ def test_a_damaged_partial_file_is_refused(monkeypatch, tmp_path, damage, X):
         compute_gram(NTK(), X, out=tmp_path / "K.npy", resume=True)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [lambda raw: raw[:-8], lambda raw: raw[:300], lambda raw: b"hello"],
+    ids=["short", "cut", "foreign"],
+)
+def test_a_damaged_complete_file_is_refused(tmp_path, damage, X):
+    out = tmp_path / "K.npy"
+    compute_gram(NTK(), X, out=out)
+    out.write_bytes(damage(out.read_bytes()))
+    with pytest.raises(ValueError, match=r"K.npy is damaged"):
+        compute_gram(NTK(), X, out=out, resume=True)
+
+
+def test_a_complete_file_of_another_shape_is_refused(tmp_path, X):
+    out = tmp_path / "K.npy"
+    compute_gram(NTK(), X, out=out)
+    np.save(out, np.zeros((3, 3)))
+    with pytest.raises(ValueError, match=r"\(100, 100\).*\(3, 3\)"):
+        compute_gram(NTK(), X, out=out, resume=True)
+
+
 def test_a_partial_file_of_another_shape_is_refused(monkeypatch, tmp_path, X):
     interrupted(monkeypatch, X, tmp_path / "K.npy")
     np.save(tmp_path / "other.npy", np.zeros((3, 3)))

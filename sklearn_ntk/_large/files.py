@@ -173,16 +173,17 @@ class GramFile(ABC):
     def load(self):
         """The complete file, for reading."""
 
-    def _damaged(self):
+    @staticmethod
+    def _damaged(path):
         return (
-            f"{self.partial} is damaged: it is too short or too long, or of another "
+            f"{path} is damaged: it is too short or too long, or of another "
             "format. Remove it and start afresh with resume=False."
         )
 
-    def _check(self, shape, dtype):
+    def _check(self, path, shape, dtype):
         if (shape, dtype) != (self.plan.shape, self.dtype):
             raise ValueError(
-                f"{self.partial} should hold shape {self.plan.shape} and dtype "
+                f"{path} should hold shape {self.plan.shape} and dtype "
                 f"{self.dtype}. It has shape {shape} and dtype {dtype}."
             )
 
@@ -208,14 +209,17 @@ class NpyFile(GramFile):
         _allocate(self.file, array.offset + array.nbytes)
 
     def reopen(self):
+        self._open(self._map(self.partial).offset)
+
+    def _map(self, path):
         try:
-            array = np.lib.format.open_memmap(self.partial, mode="r")
+            array = np.lib.format.open_memmap(path, mode="r")
         except ValueError as error:
-            raise ValueError(self._damaged()) from error
-        self._check(array.shape, array.dtype)
-        if self.partial.stat().st_size != array.offset + array.nbytes:
-            raise ValueError(self._damaged())
-        self._open(array.offset)
+            raise ValueError(self._damaged(path)) from error
+        self._check(path, array.shape, array.dtype)
+        if path.stat().st_size != array.offset + array.nbytes:
+            raise ValueError(self._damaged(path))
+        return array
 
     def _open(self, offset):
         self.offset = offset
@@ -239,7 +243,7 @@ class NpyFile(GramFile):
         os.replace(self.partial, self.path)
 
     def load(self):
-        return np.lib.format.open_memmap(self.path, mode="r")
+        return self._map(self.path)
 
 
 def remove(path):

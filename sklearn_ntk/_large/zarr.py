@@ -49,8 +49,8 @@ class ZarrFile(GramFile):
         try:
             self.array = self.zarr.open_array(self.partial, mode="r+")
         except (FileNotFoundError, ValueError) as error:
-            raise ValueError(self._damaged()) from error
-        self._check(self.array.shape, self.array.dtype)
+            raise ValueError(self._damaged(self.partial)) from error
+        self._check(self.partial, self.array.shape, self.array.dtype)
 
     def write(self, rows, columns, values):
         self.array[rows, columns] = values
