@@ -71,9 +71,9 @@ def _radii(cosines):
     """Radii that few of a sample of cosines are beyond; the best is the first."""
     middle, high = np.quantile(cosines, [0.5, 1.0 - FEW])
     wanted = middle + MARGIN * (high - middle)
-    covering = [r for r in RADII if np.mean(cosines > r) <= FEW]
-    for radius in reversed(covering):
-        if radius <= wanted or radius == covering[0]:
+    enough = next((r for r in RADII if r >= wanted), RADII[-1])
+    for radius in reversed(RADII):
+        if radius <= enough and np.mean(cosines > radius) <= FEW:
             yield radius
 
 
