@@ -70,11 +70,10 @@ class NumbaProgram:
         slots = _slots(segments, outputs, cosines)
         self.n_outputs = len(outputs)
         self.n_buffers = 1 + max(slots.values()) - len(cosines) - self.n_outputs
-        self.y = [row.values for s in segments for row in s.rows_y]
-        self.y = _matrix(self.y, self.dtype)
-        self.y_start = self.y.ctypes.data + self.y.strides[0] * np.arange(len(self.y))
-        self.x = [_matrix([r.values for r in s.rows_x], self.dtype).T for s in segments]
-        self.x = [np.ascontiguousarray(x) for x in self.x]
+        self.y = _matrix([row for s in segments for row in s.rows_y], self.dtype)
+        self.y_start = _places(self.y, self.y.shape[1], len(self.y))
+        across = (_matrix(s.rows_x, self.dtype).T for s in segments)
+        self.x = [np.ascontiguousarray(x) for x in across]
         self.numbers = [np.array(s.numbers, self.dtype) for s in segments]
         self.functions = [
             _compiled(_source(s, self.dtype.name), self.dtype.name) for s in segments
@@ -84,7 +83,7 @@ class NumbaProgram:
 
     def _describe(self, segments, slots):
         """Tables of addresses, a row for each segment."""
-        first = self.n_slots = 1 + max(slots.values())
+        first = 1 + max(slots.values())
         tables = []
         for segment in segments:
             rows = range(first, first + len(segment.rows_y))
@@ -140,6 +139,8 @@ class NumbaProgram:
         buffers, outputs, guarded = scratch
         shape = rows.stop - rows.start, columns.stop - columns.start
         size, item = shape[0] * shape[1], self.dtype.itemsize
+        outputs = outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape)
+        guarded = guarded[:size].reshape(shape)
         groups = (  # of arrays: where they are, and the steps down, aside and in a tile
             ([c.ctypes.data for c in cosines], (shape[1], 1, 0)),
             (_places(outputs, size, self.n_outputs), (shape[1], 1, 0)),
@@ -151,18 +152,9 @@ class NumbaProgram:
         )
         start = np.concatenate([places for places, _ in groups]).astype(np.intp)
         moves = [np.tile(move, (len(places), 1)) for places, move in groups]
-        found = self.driver(
-            self.steps,
-            self.table,
-            start,
-            np.concatenate(moves) * item,
-            rows.start,
-            self._tile,
-            outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape),
-            guarded[:size].reshape(shape),
-        )
-        outputs = outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape)
-        guarded = guarded[:size].reshape(shape)
+        moves = np.concatenate(moves) * item
+        where = start, moves, rows.start, self._tile
+        found = self.driver(self.steps, self.table, *where, outputs, guarded)
         values = [outputs[k] for k in self.order]
         return values, guarded.view(bool) if found else None
 
@@ -194,7 +186,9 @@ def _places(array, step, count):
 
 def _matrix(rows, dtype):
     """Rows as the contiguous rows of a matrix."""
-    return np.array(rows, dtype) if rows else np.empty((0, 0), dtype)
+    return (
+        np.array([r.values for r in rows], dtype) if rows else np.empty((0, 0), dtype)
+    )
 
 
 def _source(segment, dtype):
