@@ -92,7 +92,11 @@ def host_array(X):
         return X.get()
     if array_api_compat.is_torch_array(X):
         return X.detach().cpu().numpy()
-    return np.from_dlpack(X)
+    try:
+        found = np.from_dlpack(X)
+    except BufferError:  # NumPy 2.0 does not hand on what is read-only,
+        found = np.from_dlpack(namespace(X).asarray(X, copy=True))
+    return found if found.flags.writeable else found.copy()  # nor what may be written
 
 
 def free_memory(X):

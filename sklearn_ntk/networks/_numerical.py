@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 
+from sklearn_ntk._engine.devices import host_array
 from sklearn_ntk._engine.forward_mode import Dual, value_of
 from sklearn_ntk._engine.tracing import Trace
 from sklearn_ntk._sklearn_private import Interval
@@ -31,7 +32,7 @@ def to_numpy(x):
     elif hasattr(x, "detach"):
         x = x.detach().cpu()
     elif not isinstance(x, np.ndarray) and hasattr(x, "__dlpack__"):
-        x = np.from_dlpack(x)
+        x = host_array(x)
     return np.asarray(x, dtype=np.float64)
 
 
