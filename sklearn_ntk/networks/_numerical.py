@@ -27,12 +27,7 @@ _SELU_SCALE = 1.0507009873554805
 def to_numpy(x):
     """A float64 NumPy array with the values of `x`, of any array library."""
     x = value_of(x)
-    if hasattr(x, "get"):
-        x = x.get()
-    elif hasattr(x, "detach"):
-        x = x.detach().cpu()
-    elif not isinstance(x, np.ndarray) and hasattr(x, "__dlpack__"):
-        x = host_array(x)
+    x = host_array(x) if hasattr(x, "__dlpack__") else x
     return np.asarray(x, dtype=np.float64)
 
 
