@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_ntk._engine.forward_mode import concatenate, linear, scatter, value_of
 from sklearn_ntk.networks._pairs import CLOSE_PIXELS, one_minus_cos
-from sklearn_ntk.networks._pixels import correlation
+from sklearn_ntk.networks._pixels import broadcast, correlation
 
 __all__ = ["averaged"]
 
@@ -31,10 +31,10 @@ def averaged(p, windows, share):
     xp, pixels = p.xp, p.pixels
 
     def means(a, sides):
-        return linear(xp, lambda b: windows.sums(xp, b, sides) * share, a)
+        return linear(xp, lambda b: windows(xp, b, sides) * share, a)
 
     def of_pairs(a):
-        return means(_broadcast(xp, a, value_of(p.cos).shape), pixels.sides)
+        return means(broadcast(xp, a, p.cos), pixels.sides)
 
     nngp = of_pairs(p.nngp)
     std_x = xp.sqrt(means(p.std_x**2, (0,)))
@@ -61,12 +61,6 @@ def averaged(p, windows, share):
         same=same,
         pixels=new,
     )
-
-
-def _broadcast(xp, a, shape):
-    if value_of(a).shape == shape:
-        return a
-    return a + xp.zeros_like(xp.broadcast_to(value_of(a), shape))
 
 
 def _sine(p, windows, share, std_x, std_y, cos, same):
@@ -126,13 +120,13 @@ def _share(xp, std, at, total, out, inside):
 
 def _picked(xp, a, at):
     """Elements of an array that may have axes of length 1."""
+    shape = np.broadcast_shapes(*(k.shape for k in at))
 
     def pick(b):
-        return b[tuple(0 if n == 1 else k for n, k in zip(b.shape, at, strict=True))]
+        key = tuple(0 if n == 1 else k for n, k in zip(b.shape, at, strict=True))
+        return xp.broadcast_to(b[key], shape)
 
-    picked = linear(xp, pick, a)
-    shape = np.broadcast_shapes(*(k.shape for k in at))
-    return _broadcast(xp, picked, shape)
+    return linear(xp, pick, a)
 
 
 def _sum(xp, a):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._averages import averaged
 from sklearn_ntk.networks._dense import Dense
+from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._pixels import require_pixels
 from sklearn_ntk.networks._windows import Windows, per_axis
 
@@ -226,13 +227,15 @@ class LocalConv(_Convolution):
         p = super().propagate(pairs)
         if not p.pixels.full:
             return p
-        xp, place = p.xp, np.arange(p.pixels.size)
-        # pixels in front, then as many axes as there are for pairs of rows
-        shape = (*(p.pixels.size,) * 2, *(1,) * (len(p.nngp.shape) - 2))
-        here = xp.reshape(xp.asarray(place[:, None] == place), shape)
+        xp, pixels = p.xp, p.pixels
+        place = Place(pixels.size, alone=False)
+
+        def here(a):
+            return pixels.mapped(xp, place, a)
+
         return p.replace(
-            nngp=xp.where(here, p.nngp, 0.0),
-            cos=xp.where(here, p.cos, 0.0),
-            sine=lambda: xp.where(here, p.sin, 1.0),
-            ntk=None if p.ntk is None else xp.where(here, p.ntk, 0.0),
+            nngp=here(p.nngp),
+            cos=here(p.cos),
+            sine=lambda: here(p.sin) + (1.0 - here(xp.ones_like(p.cos))),
+            ntk=None if p.ntk is None else here(p.ntk),
         )

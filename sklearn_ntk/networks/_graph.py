@@ -4,7 +4,8 @@ import numpy as np
 
 from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import Layer
-from sklearn_ntk.networks._mixtures import from_covariance, mix, mixed_by_row
+from sklearn_ntk.networks._maps import Mixture
+from sklearn_ntk.networks._mixtures import from_covariance, mixed, mixed_by_row
 from sklearn_ntk.networks._pixels import require_pixels
 
 __all__ = ["GraphConv"]
@@ -99,12 +100,9 @@ class GraphConv(Layer):
     def propagate(self, pairs):
         p = pairs.resolve()
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
-        nngp, ntk = self._aggregated(p, p.nngp), p.ntk
+        if not self._by_row:
+            return mixed(p, Mixture(self._matrix()), p.pixels.shape)
+        nngp, ntk = mixed_by_row(p, p.nngp, p.pixels.graphs), p.ntk
         if ntk is not None and not isinstance(ntk, float):
-            ntk = self._aggregated(p, ntk)
+            ntk = mixed_by_row(p, ntk, p.pixels.graphs)
         return from_covariance(p, nngp, ntk, p.pixels.shape)
-
-    def _aggregated(self, p, a):
-        if self._by_row:
-            return mixed_by_row(p, a, p.pixels.graphs)
-        return mix(p.xp, a, p.xp.asarray(self._matrix()), (0, 1))

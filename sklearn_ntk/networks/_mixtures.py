@@ -5,29 +5,16 @@ from sklearn_ntk.networks._pixels import correlation
 
 ROUNDING = 4e-15  # squared sine that rounding of the covariance leaves of 0
 
-__all__ = ["from_covariance", "mix", "mixed_by_row"]
+__all__ = ["from_covariance", "mixed", "mixed_by_row"]
 
 
-def mix(xp, a, weights, sides):
-    """Weighted sums over the pixels of the given sides of an array over pairs.
-
-    Parameters
-    ----------
-    a : array of shape (P, [P',] ...)
-    weights : array of shape (Q, P)
-    sides : tuple of int
-        Which of the first two axes.
-    """
-
-    def mixed(b):
-        for side in sides:
-            lead = b.shape[:side]
-            matrix = xp.reshape(b, (*lead, b.shape[side], -1))
-            product = xp.matmul(weights, matrix)
-            b = xp.reshape(product, (*lead, weights.shape[0], *b.shape[side + 1 :]))
-        return b
-
-    return linear(xp, mixed, a)
+def mixed(p, pixel_map, shape):
+    """The pairs of an image of another shape, made by a linear map of pixels."""
+    nngp = p.pixels.mapped(p.xp, pixel_map, p.nngp)
+    ntk = p.ntk
+    if ntk is not None and not isinstance(ntk, float):
+        ntk = p.pixels.mapped(p.xp, pixel_map, ntk)
+    return from_covariance(p, nngp, ntk, shape)
 
 
 def mixed_by_row(p, a, weights):

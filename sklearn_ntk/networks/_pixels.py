@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import linear, part_of, value_of
+from sklearn_ntk.networks._maps import Place, Selection
 from sklearn_ntk.networks._pairs import ratio
 
 __all__ = [
     "Need",
     "Pixels",
     "at_same_place",
+    "broadcast",
     "correlation",
     "pixel_diagonal",
     "require_pixels",
@@ -107,6 +109,10 @@ class Pixels:
         """Axis of the pixels of x'."""
         return 1 if self.full else 0
 
+    def mapped(self, xp, pixel_map, a):
+        """A linear map of pixels applied to both sides of an array over pairs."""
+        return linear(xp, lambda b: pixel_map(xp, b, self.sides), a)
+
     @property
     def knows_rows(self):
         """Whether there are pairs of each row with itself."""
@@ -178,8 +184,7 @@ def pixel_diagonal(xp, a, pixels):
     """What an array over pairs has for pixels at the same place."""
     if not pixels.full:
         return a
-    place = np.arange(pixels.size)
-    return part_of(xp, a, (place, place))
+    return pixels.mapped(xp, Place(pixels.size, alone=True), a)
 
 
 def correlation(xp, nngp, std_x, std_y, same):
@@ -188,6 +193,14 @@ def correlation(xp, nngp, std_x, std_y, same):
     one = xp.ones_like(cos)
     cos = xp.maximum(xp.minimum(cos, one), -one)
     return cos if same is None else xp.where(same & (cos > 0), 1.0, cos)
+
+
+def broadcast(xp, a, like):
+    """An array over pairs at its full size, where it may be broadcast only."""
+    shape = value_of(like).shape
+    if value_of(a).shape == shape:
+        return a
+    return a + xp.zeros_like(xp.broadcast_to(value_of(a), shape))
 
 
 def require_pixels(layer, shape):
@@ -207,13 +220,9 @@ def at_same_place(p):
         return p
     xp, full = p.xp, p.pixels
     pixels = full.replace(full=False)
-    shape = value_of(p.cos).shape
-
-    def diagonal(a):
-        return pixel_diagonal(xp, a, full)
 
     def of_pairs(a):
-        return diagonal(a + xp.zeros(shape, dtype=value_of(a).dtype))
+        return pixel_diagonal(xp, broadcast(xp, a, p.cos), full)
 
     return p.replace(
         nngp=of_pairs(p.nngp),
@@ -222,7 +231,7 @@ def at_same_place(p):
         cos=of_pairs(p.cos),
         sine=lambda: of_pairs(p.sin),
         ntk=p.ntk if _is_number(p.ntk) else of_pairs(p.ntk),
-        same=pixels.same(xp, diagonal(p.nngp)),
+        same=pixels.same(xp, of_pairs(p.nngp)),
         pixels=pixels,
     )
 
@@ -230,7 +239,7 @@ def at_same_place(p):
 def selected(p, places, shape):
     """The pairs of some of the pixels, given by their flat indices."""
     xp, old = p.xp, p.pixels
-    pixels = old.replace(shape=shape)
+    pixels, selection = old.replace(shape=shape), Selection(places, old.size)
 
     def rows(a, side):
         if a.shape[side] == 1:
@@ -238,9 +247,7 @@ def selected(p, places, shape):
         return part_of(xp, a, (slice(None),) * side + (places,))
 
     def of_pairs(a):
-        for side in old.sides:
-            a = rows(a, side)
-        return a
+        return old.mapped(xp, selection, broadcast(xp, a, p.cos))
 
     nngp = of_pairs(p.nngp)
     return p.replace(
@@ -285,14 +292,15 @@ def without_pixels(p):
 
 def root_mean_square(xp, std, pixels, side, axes):
     """The root of the mean variance along some axes of an image, at every pixel."""
-    shape, lead = std.shape, std.shape[:side]
-    spread = xp.reshape(std**2, (*lead, *pixels.shape, *shape[side + 1 :]))
     axes = tuple(side + axis for axis in axes)
 
     def means(a):
-        return xp.broadcast_to(xp.mean(a, axis=axes, keepdims=True), a.shape)
+        shape = (*a.shape[:side], *pixels.shape, *a.shape[side + 1 :])
+        image = xp.reshape(a, shape)
+        mean = xp.mean(image, axis=axes, keepdims=True)
+        return xp.reshape(xp.broadcast_to(mean, shape), a.shape)
 
-    return xp.sqrt(xp.reshape(linear(xp, means, spread), shape))
+    return xp.sqrt(linear(xp, means, std**2))
 
 
 def _is_number(ntk):

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn_ntk._sklearn_private import StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._convolution import check_fits, check_window
-from sklearn_ntk.networks._mixtures import from_covariance, mix
+from sklearn_ntk.networks._maps import Mixture
+from sklearn_ntk.networks._mixtures import mixed
 from sklearn_ntk.networks._pixels import require_pixels, selected, without_pixels
 from sklearn_ntk.networks._windows import Windows, per_axis
 
@@ -48,12 +49,8 @@ class _Mixing(Layer):
         p = pairs.resolve()
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
         weights = self.weights(p.pixels.shape)
-        matrix = p.xp.asarray(reduce(np.kron, weights))
-        nngp = mix(p.xp, p.nngp, matrix, (0, 1))
-        ntk = p.ntk
-        if ntk is not None and not isinstance(ntk, float):
-            ntk = mix(p.xp, ntk, matrix, (0, 1))
-        return from_covariance(p, nngp, ntk, tuple(len(w) for w in weights))
+        pool = Mixture(reduce(np.kron, weights))
+        return mixed(p, pool, tuple(len(w) for w in weights))
 
 
 class _Pool(_Mixing):

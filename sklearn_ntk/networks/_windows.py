@@ -5,6 +5,9 @@ import math
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
+
+from sklearn_ntk.networks._maps import PixelMap
 
 __all__ = ["Windows", "per_axis"]
 
@@ -20,8 +23,8 @@ def per_axis(value, n_axes, layer, name):
     return tuple(int(v) for v in values)
 
 
-class Windows:
-    """Windows that slide over an image.
+class Windows(PixelMap):
+    """Sums over windows that slide over an image.
 
     Parameters
     ----------
@@ -40,6 +43,7 @@ class Windows:
 
     def __init__(self, shape, size, stride, padding, *, transposed=False):
         table = _transposed_table if transposed else _table
+        self.key = shape, size, stride, padding, transposed
         self.shape = shape
         self.tables = [
             table(*of_axis, padding)
@@ -81,6 +85,31 @@ class Windows:
             a = _tap_sums(xp, a, taps, [f + k for f in first], self.output[k])
         size = math.prod(self.output)
         return xp.reshape(a, [size if i in sides else n for i, n in enumerate(rest)])
+
+    def size(self, full):
+        return math.prod(self.output), full
+
+    def factors(self, full):
+        shape, found = list(self.shape), []
+        for k, table in enumerate(self.tables):
+            before, after = math.prod(shape[:k]), math.prod(shape[k + 1 :])
+            found.append(_axis_sums(table, shape[k], before, after, full))
+            shape[k] = len(table)
+        return found
+
+
+def _axis_sums(table, length, before, after, full):
+    """The sums along one axis, as a matrix over (pairs of) pixels."""
+    total = 0
+    for tap in table.T:
+        inside = np.flatnonzero(tap >= 0)
+        places = inside, tap[inside]
+        A = sparse.csr_array((np.ones(len(inside)), places), (len(tap), length))
+        for n, swapped in ((before, False), (after, True)):
+            parts = sparse.eye_array(n), A
+            A = sparse.kron(*(reversed(parts) if swapped else parts), "csr")
+        total = total + (sparse.kron(A, A, "csr") if full else A)
+    return total
 
 
 def _expanded(shape, sides, image):
