@@ -8,8 +8,9 @@ from sklearn.utils import check_array
 from sklearn_ntk._default_network import DefaultNetwork
 from sklearn_ntk._engine import array_gram
 from sklearn_ntk._engine import gram as engine
+from sklearn_ntk._engine.array_checks import checked_arrays, precision
 from sklearn_ntk._engine.derivatives import free_hyperparameters
-from sklearn_ntk._engine.devices import checked_arrays, is_device_array
+from sklearn_ntk._engine.devices import is_device_array
 from sklearn_ntk._profile import profile_of
 from sklearn_ntk._sklearn_private import InvalidParameterError
 from sklearn_ntk.networks import MLP, Layer
@@ -83,7 +84,8 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         ----------
         X : array-like or CSR of shape (n_samples_X, n_features)
             An array of CuPy, PyTorch or another library that follows the array API
-            standard gives arrays of that library, on the same device.
+            standard gives arrays of that library, on the same device; float32 gives
+            float32.
         Y : array-like or CSR of shape (n_samples_Y, n_features), default=None
             None: X itself.
         eval_gradient : bool, default=False
@@ -99,7 +101,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         if eval_gradient and Y is not None:
             raise ValueError("Gradient can only be evaluated when Y is None.")
         if _on_device(X, Y):
-            return self._device_call(*checked_arrays(X, Y), eval_gradient)
+            return self._device_call(X, Y, eval_gradient)
         if eval_gradient:
             return engine.gradient(self._network(), _checked(X), kind=self._kind)
         if Y is None:
@@ -110,18 +112,20 @@ class _NetworkKernel(DefaultNetwork, Kernel):
 
     def _matrix(self, X, Y=None, *, out=None, **options):
         """The kernel of rows that have been checked; options are the engine's."""
+        options["kinds"] = (self._kind,)
+        if _on_device(X):
+            (K,) = array_gram.gram(self._network(), X, Y, **options)
+            return K
         outputs = None if out is None else (out,)
-        (K,) = engine.gram(
-            self._network(), X, Y, kinds=(self._kind,), out=outputs, **options
-        )
+        (K,) = engine.gram(self._network(), X, Y, out=outputs, **options)
         return K
 
     def _device_call(self, X, Y, eval_gradient):
         """What `__call__` returns for arrays of other libraries."""
+        X, Y, dtype = _checked_there(X, Y)
         if eval_gradient:
-            return array_gram.gradient(self._network(), X, kind=self._kind)
-        (K,) = array_gram.gram(self._network(), X, Y, kinds=(self._kind,))
-        return K
+            return array_gram.gradient(self._network(), X, kind=self._kind, dtype=dtype)
+        return self._matrix(X, Y, dtype=dtype)
 
     def diag(self, X):
         """The diagonal of ``kernel(X)``, at the cost of n_samples pairs.
@@ -135,8 +139,10 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         ndarray of shape (n_samples,)
         """
         if _on_device(X):
-            X, _ = checked_arrays(X)
-            diagonal = array_gram.diagonal(self._network(), X, kinds=(self._kind,))
+            X, _, dtype = _checked_there(X)
+            diagonal = array_gram.diagonal(
+                self._network(), X, kinds=(self._kind,), dtype=dtype
+            )
         else:
             diagonal = engine.diagonal(
                 self._network(), _checked(X), kinds=(self._kind,)
@@ -178,7 +184,8 @@ class _NetworkKernel(DefaultNetwork, Kernel):
                 f"path needs a network with a depth, such as MLP. Got {network!r}."
             )
         if _on_device(X, Y):
-            return array_gram.path(network, *checked_arrays(X, Y), kind=self._kind)
+            X, Y, dtype = _checked_there(X, Y)
+            return array_gram.path(network, X, Y, kind=self._kind, dtype=dtype)
         if Y is None:
             return engine.path(network, _checked(X), kind=self._kind)
         X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
@@ -356,6 +363,11 @@ class NNGP(_NetworkKernel):
 
 def _on_device(*arrays):
     return any(is_device_array(A) for A in arrays)
+
+
+def _checked_there(X, Y=None):
+    """Rows as float64 arrays of one device, and the dtype of the result."""
+    return *checked_arrays(X, Y), precision(X, Y)
 
 
 def _checked(X):

@@ -5,16 +5,20 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 from sklearn.gaussian_process.kernels import Kernel
 from sklearn.metrics.pairwise import check_pairwise_arrays
 from sklearn.utils import check_array
 
+from sklearn_ntk._engine.array_checks import checked_arrays
+from sklearn_ntk._engine.devices import is_device_array, library
+from sklearn_ntk._engine.lanes import CudaLanes, lanes_of
 from sklearn_ntk._large.arrays import ArrayOutput, check_array_output
 from sklearn_ntk._large.files import FileOutput, NpyFile
 from sklearn_ntk._large.fingerprint import fingerprint
 from sklearn_ntk._large.plan import BlockPlan, block_size, has_precision
 from sklearn_ntk._large.progress import Progress
-from sklearn_ntk._large.workers import WorkerLostError, blocks, n_workers
+from sklearn_ntk._large.workers import WorkerLostError, blocks, n_devices, n_workers
 from sklearn_ntk._large.zarr import ZarrFile, is_zarr_array
 from sklearn_ntk._sklearn_private import InvalidParameterError
 
@@ -33,6 +37,7 @@ def compute_gram(
     n_jobs=None,
     resume=False,
     verbose=0,
+    device=None,
 ):
     """Compute a kernel matrix in blocks, to memory or to a file.
 
@@ -45,6 +50,8 @@ def compute_gram(
     kernel : sklearn.gaussian_process.kernels.Kernel
         `NTK`, `NNGP`, another kernel of scikit-learn's, or a sum or product of them.
     X : array-like or CSR of shape (n_samples_X, n_features)
+        An array of CuPy, PyTorch or another library that follows the array API
+        standard is computed with on its device.
     Y : array-like or CSR of shape (n_samples_Y, n_features), default=None
         None: X itself. Each pair is computed once, and the result is symmetric to the
         bit.
@@ -61,13 +68,17 @@ def compute_gram(
         five digits or more and in about half the time. The diagonal, pairs of rows
         that are close, and all other kernels are computed in double precision.
     n_jobs : int or None, default=None
-        Number of threads for a block; None means all cores. With processes or a
-        cluster as joblib's active backend, the number of blocks at a time.
+        Number of threads for a block; None means all cores. With `device`, the number
+        of GPUs; None means all. With processes or a cluster as joblib's active backend,
+        the number of blocks at a time.
     resume : bool, default=False
         Whether to continue what an interrupted call with the same `out`, a path,
         left. With nothing there, start afresh.
     verbose : int, default=0
         1: show on stderr how much is done and how much time is left.
+    device : "cuda" or None, default=None
+        What computes: "cuda" GPUs, by CuPy, to which rows are moved and from which
+        blocks come back while others are computed; None the processor.
 
     Returns
     -------
@@ -77,6 +88,8 @@ def compute_gram(
 
     Raises
     ------
+    ImportError
+        If `device` is "cuda" and there is no CuPy.
     MemoryError
         If the matrix is larger than the memory that is available.
     OSError
@@ -95,17 +108,18 @@ def compute_gram(
     -----
     In memory and with threads, `NTK` and `NNGP` are computed as by ``kernel(X)``, and
     at the same cost. All else is computed in blocks of 1536 rows and columns, 19 MB
-    each in double precision and smaller where the `working_memory` of
-    :func:`sklearn.config_context` asks for it; a few of them are held beside the
-    result and the data.
+    each in double precision (of 4096 and 134 MB by GPUs) and smaller where the
+    `working_memory` of :func:`sklearn.config_context` asks for it; a few of them are
+    held beside the result and the data.
 
     Until it is complete, the file ``gram.npy`` is called ``gram.npy.partial``. A
     journal, ``gram.npy.progress``, lists the blocks that it holds: seconds after they
     were computed, and only when their values are on the disk. The journal starts with
     what they belong to: hashes of the kernel (its parameters, and the code of
     functions that a user wrote) and of the data, the version of this package, the
-    dtype, the size of the blocks. It stays beside the complete file, where it lets
-    ``resume=True`` return that file at once, and refuse one that holds something else.
+    library that computes, the dtype, the size of the blocks. It stays beside the
+    complete file, where it lets ``resume=True`` return that file at once, and refuse
+    one that holds something else.
 
     Examples
     --------
@@ -132,14 +146,17 @@ def compute_gram(
         )
     dtype = _checked_dtype(dtype)
     X, Y = _checked_data(X, Y)
+    lanes = _checked_lanes(device, X, Y, n_jobs)
     shape = X.shape[0], (X if Y is None else Y).shape[0]
-    plan = BlockPlan(shape, Y is None, block_size())
-    output = _opened(out, kernel, X, Y, plan, dtype, resume)
-    if output.in_memory and has_precision(kernel) and n_workers(n_jobs) == 1:
+    plan = BlockPlan(shape, Y is None, block_size(on_device=lanes is not None))
+    output = _opened(out, kernel, X, Y, plan, dtype, lanes, resume)
+    at_once = has_precision(kernel) and n_workers(n_jobs) == 1 and lanes is None
+    if output.in_memory and at_once:
         progress = Progress(shape[0] * shape[1], 0, verbose)
         options = {"dtype": dtype, "n_jobs": n_jobs, "tell": progress.update}
         return kernel._matrix(X, Y, out=output.array, **options)
-    _fill(output, kernel, X, Y, plan, dtype, n_jobs, verbose)
+    options = {"dtype": dtype, "n_jobs": n_jobs, "lanes": lanes}
+    _fill(output, kernel, X, Y, plan, verbose, options)
     return output.finish()
 
 
@@ -154,16 +171,43 @@ def _checked_dtype(dtype):
 
 
 def _checked_data(X, Y):
+    if is_device_array(X) or is_device_array(Y):
+        return checked_arrays(X, Y)
     if Y is None:
         return check_array(X, accept_sparse="csr", dtype=np.float64), None
     return check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
 
 
-def _opened(out, kernel, X, Y, plan, dtype, resume):
+def _checked_lanes(device, X, Y, n_jobs):
+    """What computes the blocks; None is NumPy."""
+    if device not in ("cuda", None):
+        raise InvalidParameterError(
+            "The 'device' parameter of compute_gram must be 'cuda' or None. Got "
+            f"{device!r} instead."
+        )
+    if is_device_array(X):
+        if device is not None:
+            raise ValueError(
+                f"device={device!r} is for NumPy data. X is an array of {library(X)}, "
+                "and is computed with where it is: use device=None."
+            )
+        return lanes_of(X)
+    if device is None:
+        return None
+    if sparse.issparse(X) or sparse.issparse(Y):
+        raise ValueError(
+            "device='cuda' needs dense rows. Give X.toarray(), or device=None."
+        )
+    return CudaLanes(n_devices(n_jobs))
+
+
+def _opened(out, kernel, X, Y, plan, dtype, lanes, resume):
     """What the matrix is written to."""
     if isinstance(out, str | os.PathLike):
         file = _file(Path(out), plan, dtype)
-        return FileOutput(file, fingerprint(kernel, X, Y, plan, dtype), plan, resume)
+        by = "numpy" if lanes is None else lanes.library
+        made_of = fingerprint(kernel, X, Y, plan, dtype, by)
+        return FileOutput(file, made_of, plan, resume)
     if not (out is None or isinstance(out, np.ndarray) or is_zarr_array(out)):
         raise InvalidParameterError(
             "The 'out' parameter of compute_gram must be a path, an ndarray, a memmap, "
@@ -188,12 +232,12 @@ def _file(path, plan, dtype):
     return FILES[path.suffix](path, plan, dtype)
 
 
-def _fill(output, kernel, X, Y, plan, dtype, n_jobs, verbose):
-    """Compute the blocks that are not there yet."""
+def _fill(output, kernel, X, Y, plan, verbose, options):
+    """Compute the blocks that are not there yet; options are those of `blocks`."""
     total = plan.shape[0] * plan.shape[1]
     progress = Progress(total, sum(map(plan.n_entries, output.done)), verbose)
     indices = [index for index in plan.indices() if index not in output.done]
-    results = blocks(kernel, X, Y, plan, indices, dtype=dtype, n_jobs=n_jobs)
+    results = blocks(kernel, X, Y, plan, indices, **options)
     try:
         with closing(results):
             for index, values in results:

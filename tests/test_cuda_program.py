@@ -49,14 +49,15 @@ def cupy():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(array_evaluation, "cupy_of", lambda X: fake)
         for name in TRACED:
-            assert runner_of(NETWORKS[name], rows()).kernels
+            for dtype in (np.float64, np.float32):
+                assert runner_of(NETWORKS[name], rows(), dtype).kernels
         assert runner_of(SERIES, many_rows()).kernels
         yield fake
 
 
-def runner_of(network, X):
+def runner_of(network, X, dtype=np.float64):
     evaluate = array_gram.kernels_of(network, X, ("nngp", "ntk"))
-    return ArrayEvaluation(evaluate, X, None, ntk=True).runner()
+    return ArrayEvaluation(evaluate, X, None, ntk=True, dtype=dtype).runner()
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,26 @@ def test_kernels_do_what_numpy_does(name, running):
     exact = NTK(NETWORKS[name])(X)
     assert_allclose(both[1], exact, rtol=1e-12, atol=1e-13 * np.max(np.abs(exact)))
     assert np.array_equal(both[1], both[1].T)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_kernels_in_single_precision(name, running):
+    X = rows()
+    with config_context(working_memory=1):
+        both = array_gram.gram(
+            NETWORKS[name], X, kinds=("nngp", "ntk"), dtype=np.float32
+        )
+    exact = NTK(NETWORKS[name])(X)
+    assert both[1].dtype == np.float32
+    assert_allclose(both[1], exact, rtol=1e-5, atol=1e-6 * np.max(np.abs(exact)))
+    assert np.array_equal(both[1], both[1].T)
+
+
+def test_single_precision_is_single_throughout(cupy):
+    segments = runner_of(NETWORKS["deep"], rows()).segments
+    for segment in segments:
+        assert "double" not in cuda_source(segment, "float")
+        assert "float" not in cuda_source(segment)
 
 
 def test_kernels_of_activations_by_quadrature(running):

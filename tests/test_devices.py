@@ -6,6 +6,7 @@ import array_api_strict as strict
 import numpy as np
 import pytest
 from conftest import awkward_rows, read_only
+from fake_devices import FakeLanes
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn import config_context
@@ -20,9 +21,11 @@ from sklearn_ntk import (
     NNGPRegressor,
     NTKClassifier,
     NTKRegressor,
+    large_gram,
 )
 from sklearn_ntk._engine import array_gram, devices
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
+from sklearn_ntk._engine.array_program import ArrayProgram
 from sklearn_ntk.networks import MLP, ConvNet, Sequential
 
 DEVICE = strict.Device("device1")
@@ -36,10 +39,10 @@ class Strict:
         return strict.asarray(rows, device=DEVICE)
 
     @staticmethod
-    def check(K):
+    def check(K, dtype="float64"):
         assert isinstance(K, type(strict.asarray(0.0)))
         assert K.device == DEVICE
-        assert K.dtype == strict.float64
+        assert K.dtype == getattr(strict, dtype)
 
 
 class Torch:
@@ -51,11 +54,11 @@ class Torch:
         return torch.asarray(np.array(rows))
 
     @staticmethod
-    def check(K):
+    def check(K, dtype="float64"):
         torch = sys.modules["torch"]
         assert isinstance(K, torch.Tensor)
         assert K.device.type == "cpu"
-        assert K.dtype == torch.float64
+        assert K.dtype == getattr(torch, dtype)
 
 
 LIBRARIES = pytest.mark.parametrize("library", [Strict, Torch])
@@ -108,9 +111,7 @@ def test_blocks_do_not_show(library, monkeypatch):
     monkeypatch.setattr(
         ArrayEvaluation,
         "_generic",
-        lambda self, runner, rows, columns: (
-            shapes.append((rows, columns)) or place(self, runner, rows, columns)
-        ),
+        lambda self, *args: shapes.append(args[-2:]) or place(self, *args),
     )
     there = library.array(X)
     with config_context(working_memory=0):
@@ -164,10 +165,71 @@ def test_nystroem_under_array_api_dispatch(library):
 
 
 @LIBRARIES
-@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
 def test_results_are_of_double_precision(dtype, library):
     X = np.array(rows() > 0 if dtype == "bool" else rows() * 10).astype(dtype)
     assert_same(library, NTK()(library.array(X)), NTK()(X))
+
+
+SINGLE = ["mlp", "deep", "residual", "mixed", "one_elu", "one_erf", "one_tanh", "gated"]
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", SINGLE)
+def test_single_precision(name, library):
+    kernel, X = NTK(NETWORKS[name]), rows(60).astype(np.float32)
+    there, here = library.array(X), kernel(X)
+    K = kernel(there)
+    library.check(K, "float32")
+    K = devices.host_array(K)
+    assert_allclose(K, here, rtol=1e-5, atol=1e-6 * np.max(np.abs(here)))
+    assert np.array_equal(K, K.T)
+    rounded = here.astype(np.float32)
+    assert_allclose(np.diagonal(K), np.diagonal(rounded), rtol=2e-7)
+    assert_allclose(K[0, 5], rounded[0, 5], rtol=2e-7)  # duplicates
+    crossed = kernel(there, library.array(X[:5]))
+    library.check(crossed, "float32")
+    assert_allclose(
+        devices.host_array(crossed), here[:, :5], rtol=1e-5, atol=1e-6 * np.max(here)
+    )
+    diagonal = kernel.diag(there)
+    library.check(diagonal, "float32")
+    assert_allclose(devices.host_array(diagonal), np.diagonal(here), rtol=2e-7)
+
+
+@LIBRARIES
+def test_generic_pairs_are_computed_in_the_precision_of_the_rows(library, monkeypatch):
+    found, run = [], ArrayProgram.run
+
+    def spy(self, cosines, *args):
+        values, guarded = run(self, cosines, *args)
+        found.extend([*cosines, *values])
+        return values, guarded
+
+    monkeypatch.setattr(ArrayProgram, "run", spy)
+    NTK(MLP(3))(library.array(rows().astype(np.float32)))
+    assert found
+    for values in found:
+        library.check(values, "float32")
+
+
+@LIBRARIES
+def test_two_precisions_give_the_higher_one(library):
+    X = rows().astype(np.float32)
+    K = NTK()(library.array(X), library.array(X.astype(float)))
+    assert_same(library, K, NTK()(X, X))
+
+
+def test_paths_and_gradients_in_single_precision():
+    X, kernel = rows().astype(np.float32), NTK(MLP(3))
+    path = kernel.path(Torch.array(X))
+    Torch.check(path, "float32")
+    assert_allclose(devices.host_array(path), kernel.path(X), rtol=1e-5)
+    found = kernel(Torch.array(X), eval_gradient=True)
+    for part, exact in zip(found, kernel(X, eval_gradient=True), strict=True):
+        Torch.check(part, "float32")
+        scale = np.max(np.abs(exact))
+        assert_allclose(devices.host_array(part), exact, rtol=1e-4, atol=1e-5 * scale)
 
 
 @LIBRARIES
@@ -271,15 +333,10 @@ def test_numpy_stays_numpy():
 
 @pytest.fixture
 def cuda(monkeypatch):
-    """A CUDA device, for which another one stands in."""
-    moved = []
-
-    def to_cuda(X):
-        moved.append(X.shape)
-        return Strict.array(X)
-
-    monkeypatch.setattr(array_gram, "to_cuda", to_cuda)
-    return moved
+    """The shapes of what a CUDA device was given, for which another one stands in."""
+    lanes = FakeLanes(1)
+    monkeypatch.setattr(large_gram, "CudaLanes", lambda n_devices: lanes)
+    return lambda: [shape for _, event, shape in lanes.log if event == "moved"]
 
 
 ESTIMATORS = [NTKRegressor, NNGPRegressor, NTKClassifier, NNGPClassifier]
@@ -290,11 +347,11 @@ def test_estimators_use_the_device(Estimator, cuda):
     X, y = rows(30), np.arange(40) % 3
     here = Estimator().fit(X[:30], y[:30])
     there = Estimator(device="cuda").fit(X[:30], y[:30])
-    assert cuda == [(30, 4)]
+    assert cuda() == [(30, 4)]
     assert_allclose(there.dual_coef_, here.dual_coef_, rtol=1e-9)
     assert type(there.dual_coef_) is np.ndarray
     predicted = there.predict(X[30:])
-    assert cuda == [(30, 4), (10, 4), (30, 4)]
+    assert cuda() == [(30, 4), (10, 4), (30, 4)]
     assert_allclose(predicted, here.predict(X[30:]), rtol=1e-9)
     there.partial_fit(X[30:], y[30:])
     whole = Estimator().fit(X, y)

@@ -7,6 +7,7 @@ from sklearn_ntk._engine.blocks import blocks
 from sklearn_ntk._engine.cuda_program import CudaProgram
 from sklearn_ntk._engine.devices import (
     cupy_of,
+    data_type,
     namespace,
     on_device_of,
     scratch_memory,
@@ -39,12 +40,14 @@ class ArrayEvaluation:
         Whether the neural tangent kernel is wanted.
     dual : bool, default=False
         Whether there is something to be differentiated.
+    dtype : dtype, default=float64
+        Of the values, and of the computation for pairs of rows that are not close.
     """
 
-    def __init__(self, evaluate, X, Y, *, ntk, dual=False):
+    def __init__(self, evaluate, X, Y, *, ntk, dual=False, dtype=np.float64):
         self.evaluate, self.X, self.Y = evaluate, X, X if Y is None else Y
         self.ntk, self.dual, self.symmetric = ntk, dual, Y is None
-        self.arrays = namespace(X)
+        self.arrays, self.dtype = namespace(X), np.dtype(dtype)
         self.xp = DualNamespace(self.arrays) if dual else self.arrays
 
     def run(self, place):
@@ -66,12 +69,13 @@ class ArrayEvaluation:
                 symmetric=self.symmetric,
             )
             diagonal = self.diagonal() if self.symmetric else None
+            factors = [] if runner is None else self._factors(runner.program)
             overflow = False
             for rows, columns in tasks:
                 if runner is None:
                     values = self.block(rows, columns)
                 else:
-                    values = self._generic(runner, rows, columns)
+                    values = self._generic(runner, factors, rows, columns)
                 if self.symmetric and rows == columns:
                     values = self._mirrored(values, diagonal, rows)
                 overflow |= bool(self.arrays.any(self.arrays.isinf(values[0])))
@@ -111,17 +115,21 @@ class ArrayEvaluation:
             return None
         cupy = cupy_of(self.X)
         if cupy is None:
-            return ArrayProgram(program, self.X)
-        return CudaProgram(program, self.X, cupy)
+            return ArrayProgram(program, self.X, self.dtype)
+        return CudaProgram(program, self.X, cupy, self.dtype)
+
+    def _factors(self, program):
+        """Of each input of a program the rows whose products it is."""
+        return [tuple(map(self._rounded, pair)) for pair in program.inputs]
 
     def _side(self, n_arrays):
         """Rows and columns of a block whose arrays fit in the memory for them."""
         return max(SMALLEST, int((scratch_memory(self.X) / (8 * n_arrays)) ** 0.5))
 
-    def _generic(self, runner, rows, columns):
+    def _generic(self, runner, factors, rows, columns):
         """The values of a block; pairs the program is not right for by formulas."""
         xp = self.arrays
-        cosines = [u[rows, :] @ v[columns, :].T for u, v in runner.program.inputs]
+        cosines = [u[rows, :] @ v[columns, :].T for u, v in factors]
         values, guarded = runner.run(cosines, rows, columns)
         for value in values:
             guarded = guarded | ~xp.isfinite(value)
@@ -167,4 +175,9 @@ class ArrayEvaluation:
         zeros = self.arrays.zeros(
             shape, dtype=self.arrays.float64, device=self.X.device
         )
-        return [zeros + value for value in self.evaluate(inputs)]
+        return [self._rounded(zeros + value) for value in self.evaluate(inputs)]
+
+    def _rounded(self, values):
+        """Values of double precision in that of the result."""
+        dtype = data_type(self.arrays, self.dtype)
+        return self.arrays.astype(values, dtype, copy=False)

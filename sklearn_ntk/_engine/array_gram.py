@@ -3,18 +3,17 @@
 import warnings
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk._engine.derivatives import free_hyperparameters
-from sklearn_ntk._engine.devices import free_memory, host_array, namespace, to_cuda
+from sklearn_ntk._engine.devices import data_type, free_memory, namespace
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, tangents_of, value_of
 from sklearn_ntk.networks._inputs import Inputs
 
-__all__ = ["diagonal", "gradient", "gram", "gram_by_cuda", "kernels_of", "path"]
+__all__ = ["diagonal", "gradient", "gram", "kernels_of", "path"]
 
 
-def gram(network, X, Y=None, *, kinds=("ntk",)):
+def gram(network, X, Y=None, *, kinds=("ntk",), dtype=np.float64):
     """Kernel matrices of a network, as arrays like X.
 
     Parameters
@@ -26,6 +25,9 @@ def gram(network, X, Y=None, *, kinds=("ntk",)):
         None: X against itself, computed once and mirrored.
     kinds : tuple of {"nngp", "ntk"}
         Which kernels, from one pass.
+    dtype : dtype, default=float64
+        Of the result. In single precision rows that are close are still computed in
+        double precision.
 
     Returns
     -------
@@ -37,9 +39,9 @@ def gram(network, X, Y=None, *, kinds=("ntk",)):
         If the device is known not to have the memory for the result.
     """
     evaluation = ArrayEvaluation(
-        kernels_of(network, X, kinds), X, Y, ntk="ntk" in kinds
+        kernels_of(network, X, kinds), X, Y, ntk="ntk" in kinds, dtype=dtype
     )
-    outputs = tuple(_empty(X, _shape(X, Y), len(kinds)) for _ in kinds)
+    outputs = tuple(_empty(X, _shape(X, Y), len(kinds), dtype) for _ in kinds)
 
     def place(rows, columns, values):
         for out, value in zip(outputs, values, strict=True):
@@ -50,34 +52,18 @@ def gram(network, X, Y=None, *, kinds=("ntk",)):
     return outputs
 
 
-def gram_by_cuda(network, X, Y=None, *, kinds=("ntk",)):
-    """Kernel matrices of NumPy arrays as NumPy arrays, by a CUDA device.
-
-    Raises
-    ------
-    ImportError
-        If there is no CuPy.
-    ValueError
-        If X or Y is sparse.
-    """
-    if sparse.issparse(X) or sparse.issparse(Y):
-        raise ValueError(
-            "device='cuda' needs dense rows. Give X.toarray(), or device=None."
-        )
-    X, Y = (None if A is None else to_cuda(A) for A in (X, Y))
-    return tuple(map(host_array, gram(network, X, Y, kinds=kinds)))
-
-
-def diagonal(network, X, *, kinds=("ntk",)):
+def diagonal(network, X, *, kinds=("ntk",), dtype=np.float64):
     """Diagonals of `gram(network, X)`, at the cost of n pairs."""
-    evaluate = kernels_of(network, X, kinds)
-    values = ArrayEvaluation(evaluate, X, None, ntk="ntk" in kinds).diagonal()
+    evaluation = ArrayEvaluation(
+        kernels_of(network, X, kinds), X, None, ntk="ntk" in kinds, dtype=dtype
+    )
+    values = evaluation.diagonal()
     if any(namespace(X).any(namespace(X).isinf(value)) for value in values):
         _warn_of_overflow()
     return tuple(values)
 
 
-def path(network, X, Y=None, *, kind):
+def path(network, X, Y=None, *, kind, dtype=np.float64):
     """Kernel matrices of all depths of a network, from one pass over the deepest.
 
     Returns
@@ -96,18 +82,19 @@ def path(network, X, Y=None, *, kind):
             found.append(getattr(output.scaled(scale), kind))
         return found
 
-    out = _empty(X, (len(stages), *_shape(X, Y)))
+    out = _empty(X, (len(stages), *_shape(X, Y)), dtype=dtype)
 
     def place(rows, columns, values):
         for k, value in enumerate(values):
             out[k, rows, columns] = value
 
-    if ArrayEvaluation(evaluate, X, Y, ntk=kind == "ntk").run(place):
+    evaluation = ArrayEvaluation(evaluate, X, Y, ntk=kind == "ntk", dtype=dtype)
+    if evaluation.run(place):
         _warn_of_overflow()
     return out
 
 
-def gradient(network, X, *, kind):
+def gradient(network, X, *, kind, dtype=np.float64):
     """A kernel matrix and its derivatives in the log-hyperparameters.
 
     Returns
@@ -139,15 +126,17 @@ def gradient(network, X, *, kind):
         tangents = tangents_of(kernel)
         return [value_of(kernel), *(tangents.get(h.name, 0.0) for h in free)]
 
-    K = _empty(X, _shape(X, None), 1 + len(free))
-    K_gradient = _empty(X, (*K.shape, len(free)))
+    K = _empty(X, _shape(X, None), 1 + len(free), dtype)
+    K_gradient = _empty(X, (*K.shape, len(free)), dtype=dtype)
 
     def place(rows, columns, values):
         K[rows, columns] = values[0]
         for k, slope in enumerate(values[1:]):
             K_gradient[rows, columns, k] = slope
 
-    evaluation = ArrayEvaluation(evaluate, X, None, ntk=kind == "ntk", dual=bool(free))
+    evaluation = ArrayEvaluation(
+        evaluate, X, None, ntk=kind == "ntk", dual=bool(free), dtype=dtype
+    )
     if evaluation.run(place):
         _warn_of_overflow()
     return K, K_gradient
@@ -186,17 +175,17 @@ def _shape(X, Y):
     return X.shape[0], (X if Y is None else Y).shape[0]
 
 
-def _empty(X, shape, n_matrices=1):
+def _empty(X, shape, n_matrices=1, dtype=np.float64):
     """A matrix beside X, if there is room for as many as are needed."""
     xp, free = namespace(X), free_memory(X)
-    needed = 8 * n_matrices * int(np.prod(shape))
+    needed = np.dtype(dtype).itemsize * n_matrices * int(np.prod(shape))
     if free is not None and needed > free:
         raise MemoryError(
             f"The result takes {needed / 2**30:.1f} GiB of which the device of X has "
-            f"{free / 2**30:.1f} GiB free. Take fewer rows at a time, or move X to the "
-            "host and use compute_gram."
+            f"{free / 2**30:.1f} GiB free. Take fewer rows at a time, or use "
+            "compute_gram, which brings the matrix to the host block by block."
         )
-    return xp.empty(shape, dtype=xp.float64, device=X.device)
+    return xp.empty(shape, dtype=data_type(xp, dtype), device=X.device)
 
 
 def _warn_of_overflow():

@@ -4,7 +4,7 @@ import operator
 
 import numpy as np
 
-from sklearn_ntk._engine.devices import like, namespace
+from sklearn_ntk._engine.devices import data_type, like, namespace
 from sklearn_ntk._engine.program import operands
 from sklearn_ntk._engine.tracing import Row
 
@@ -41,14 +41,17 @@ class ArrayProgram:
     program : Program
     X : array
         Says by its own library and device where to compute.
+    dtype : dtype, default=float64
+        In which.
     """
 
-    def __init__(self, program, X):
+    def __init__(self, program, X, dtype=np.float64):
         self.program, self.X, self.xp = program, X, namespace(X)
+        self.float = data_type(self.xp, dtype)
         self.last = program.last_uses()
         self.guards = set(program.guards)
         self.rows = {
-            id(a): like(X, a.values)
+            id(a): like(X, a.values, bool if a.values.dtype == bool else dtype)
             for index in program.order
             for a in program.nodes[index].args
             if isinstance(a, Row)
@@ -106,7 +109,7 @@ class ArrayProgram:
     def _array(self, a):
         """A number as an array of no axes."""
         if isinstance(a, float | bool | np.bool_):
-            dtype = self.xp.float64 if isinstance(a, float) else self.xp.bool
+            dtype = self.float if isinstance(a, float) else self.xp.bool
             return self.xp.asarray(a, dtype=dtype, device=self.X.device)
         return a
 

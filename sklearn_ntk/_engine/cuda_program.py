@@ -31,6 +31,7 @@ EXPRESSIONS = {
     "minimum": "({0} < {1} || {0} != {0}) ? {0} : {1}",
 }
 THREADS = 256  # of a block
+REAL = {np.dtype(np.float64): "double", np.dtype(np.float32): "float"}
 
 
 class CudaProgram:
@@ -42,21 +43,24 @@ class CudaProgram:
     X : array of CuPy's
         Of the device to compute on.
     cupy : module
+    dtype : dtype, default=float64
+        In which to compute.
     """
 
-    def __init__(self, program, X, cupy):
-        self.program, self.cupy = program, cupy
+    def __init__(self, program, X, cupy, dtype=np.float64):
+        self.program, self.cupy, self.dtype = program, cupy, np.dtype(dtype)
+        real = REAL[self.dtype]
         cosine = [i for i, node in enumerate(program.nodes) if node.op == "cosine"]
         self.cosines = {i: program.nodes[i].args[0] for i in cosine}
         self.segments = program.segments()
         self.last = {i: k for k, s in enumerate(self.segments) for i in s.inputs}
         self.last |= dict.fromkeys(program.outputs, len(self.segments))
-        self.kernels = [_compiled(cupy, cuda_source(s)) for s in self.segments]
+        self.kernels = [_compiled(cupy, cuda_source(s, real)) for s in self.segments]
         self.tables = [
             (
-                like(X, _stacked(s.rows_x)),
-                like(X, _stacked(s.rows_y)),
-                like(X, np.array(s.numbers, dtype=np.float64)),
+                like(X, _stacked(s.rows_x), dtype),
+                like(X, _stacked(s.rows_y), dtype),
+                like(X, np.array(s.numbers, dtype=np.float64), dtype),
             )
             for s in self.segments
         ]
@@ -93,7 +97,7 @@ class CudaProgram:
         }
         for k, segment in enumerate(self.segments):
             for index in segment.outputs:
-                values[index] = self.cupy.empty(shape, dtype=np.float64)
+                values[index] = self.cupy.empty(shape, dtype=self.dtype)
             x, y, numbers = self.tables[k]
             places = (rows.start, columns.start, *shape, x.shape[1], y.shape[1])
             self.kernels[k](
@@ -124,7 +128,7 @@ def _stacked(rows):
     return np.array([row.values for row in rows], dtype=np.float64)
 
 
-def cuda_source(segment):
+def cuda_source(segment, real="double"):
     """The source of a kernel that runs a segment on a block.
 
     It is CUDA C++ with nothing in it that C++ does not have, but for the words that
@@ -133,6 +137,8 @@ def cuda_source(segment):
     Parameters
     ----------
     segment : Segment
+    real : str, default="double"
+        The type of numbers.
 
     Returns
     -------
@@ -143,19 +149,19 @@ def cuda_source(segment):
     results = list(zip(range(len(segment.results)), segment.results, strict=True))
     parameters = [
         *(f"const long long {name}" for name in places),
-        *(f"const double* {name}" for name in ("x", "y", "s")),
-        *(f"const double* p{k}" for k in range(n_inputs)),
-        *(f"double* o{k}" for k, _ in results),
+        *(f"const {real}* {name}" for name in ("x", "y", "s")),
+        *(f"const {real}* p{k}" for k in range(n_inputs)),
+        *(f"{real}* o{k}" for k, _ in results),
         "bool* guarded",
     ]
     body = [
         "const long long k = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
         "if (k >= n_rows * n_columns) return;",
         "const long long i = row + k / n_columns, j = column + k % n_columns;",
-        *_loads("x", segment.rows_x, "i"),
-        *_loads("y", segment.rows_y, "j"),
-        *(f"const double s{k} = s[{k}];" for k in range(len(segment.numbers))),
-        *(f"const double v{k} = p{k}[k];" for k in range(n_inputs)),
+        *_loads(real, "x", segment.rows_x, "i"),
+        *_loads(real, "y", segment.rows_y, "j"),
+        *(f"const {real} s{k} = s[{k}];" for k in range(len(segment.numbers))),
+        *(f"const {real} v{k} = p{k}[k];" for k in range(n_inputs)),
         *_operations(segment.code, n_inputs),
         *(f"o{k}[k] = {result};" for k, result in results),
         *(f"guarded[k] |= {guard};" for guard in segment.guards),
@@ -171,10 +177,10 @@ def cuda_source(segment):
     )
 
 
-def _loads(axis, rows, index):
+def _loads(real, axis, rows, index):
     for k, row in enumerate(rows):
         of_masks = row.values.dtype == bool
-        kind, test = ("bool", " != 0") if of_masks else ("double", "")
+        kind, test = ("bool", " != 0") if of_masks else (real, "")
         place = f"{k} * stride_{axis} + {index}"
         yield f"const {kind} {axis}{k} = {axis}[{place}]{test};"
 

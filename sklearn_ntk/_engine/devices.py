@@ -1,6 +1,6 @@
 """Arrays of other libraries than NumPy, and the devices they are on.
 
-This module alone knows CuPy and PyTorch by name.
+This module and `lanes` alone know CuPy and PyTorch by name.
 """
 
 from contextlib import nullcontext
@@ -11,16 +11,18 @@ from sklearn import get_config
 from sklearn_ntk._sklearn_private import array_api_compat
 
 __all__ = [
-    "checked_arrays",
+    "cupy",
     "cupy_of",
+    "data_type",
+    "detached",
     "free_memory",
     "host_array",
     "is_device_array",
+    "library",
     "like",
     "namespace",
     "on_device_of",
     "scratch_memory",
-    "to_cuda",
 ]
 
 SHARE = 0.5  # of the memory that is free on a device, for scratch
@@ -45,22 +47,13 @@ def namespace(X):
     return array_api_compat.array_namespace(X)
 
 
-def cupy_of(X):
-    """CuPy, if X is an array of its; else None."""
-    if not array_api_compat.is_cupy_array(X):
-        return None
-    import cupy
-
-    return cupy
-
-
-def to_cuda(X):
-    """A NumPy array, on the current CUDA device.
+def cupy():
+    """CuPy.
 
     Raises
     ------
     ImportError
-        If there is no CuPy, naming the extra that brings it.
+        If there is none, naming the extra that brings it.
     """
     try:
         import cupy
@@ -69,7 +62,29 @@ def to_cuda(X):
             "device='cuda' needs CuPy, for the major version of CUDA that the driver "
             "supports: pip install 'sklearn-ntk[cuda12]' or 'sklearn-ntk[cuda13]'."
         ) from error
-    return cupy.asarray(X)
+    return cupy
+
+
+def cupy_of(X):
+    """CuPy, if X is an array of its; else None."""
+    return cupy() if array_api_compat.is_cupy_array(X) else None
+
+
+def library(X):
+    """The name of the library whose array X is."""
+    if not is_device_array(X):
+        return "numpy"
+    return namespace(X).__name__.removeprefix("sklearn.externals.array_api_compat.")
+
+
+def data_type(xp, dtype):
+    """A dtype of NumPy's as one of another library."""
+    return getattr(xp, np.dtype(dtype).name)
+
+
+def detached(X):
+    """X without the record that PyTorch differentiates by."""
+    return X.detach() if array_api_compat.is_torch_array(X) else X
 
 
 def on_device_of(X):
@@ -91,7 +106,7 @@ def host_array(X):
     if cupy_of(X):
         return X.get()
     if array_api_compat.is_torch_array(X):
-        return X.detach().cpu().numpy()
+        return detached(X).cpu().numpy()
     try:
         found = np.from_dlpack(X)
     except BufferError:  # NumPy 2.0 does not hand on what is read-only,
@@ -101,11 +116,11 @@ def host_array(X):
 
 def free_memory(X):
     """Bytes that are free on the device of X, or None where that is not known."""
-    device, cupy = array_api_compat.device(X), cupy_of(X)
-    if cupy:
+    device = array_api_compat.device(X)
+    if cupy_of(X):
         with device:
             free, _ = device.mem_info
-            return free + cupy.get_default_memory_pool().free_bytes()
+            return free + cupy().get_default_memory_pool().free_bytes()
     if array_api_compat.is_torch_array(X) and device.type == "cuda":
         import torch
 
@@ -117,68 +132,3 @@ def scratch_memory(X):
     """Bytes to be used beside a result: `working_memory`, if the device has it."""
     wanted, free = get_config()["working_memory"] * 2**20, free_memory(X)
     return int(wanted if free is None else min(wanted, SHARE * free))
-
-
-def checked_arrays(X, Y=None):
-    """Rows as float64 arrays of one library on one device.
-
-    Raises
-    ------
-    TypeError
-        If they are of two libraries.
-    ValueError
-        If they are on two devices, or not finite rows with the same real features.
-    """
-    if Y is None:
-        return _checked(X, "X"), None
-    if X is Y:
-        X = _checked(X, "X")
-        return X, X
-    libraries = [_library(A) for A in (X, Y)]
-    if libraries[0] != libraries[1]:
-        raise TypeError(
-            "X and Y must be arrays of the same library. X is of "
-            f"{libraries[0]} and Y of {libraries[1]}: convert one of them."
-        )
-    devices = [array_api_compat.device(A) for A in (X, Y)]
-    if devices[0] != devices[1]:
-        raise ValueError(
-            f"X and Y must be on the same device. X is on {devices[0]!s} and Y on "
-            f"{devices[1]!s}: move one of them."
-        )
-    X, Y = _checked(X, "X"), _checked(Y, "Y")
-    if X.shape[1] != Y.shape[1]:
-        raise ValueError(
-            "X and Y must have the same number of features. Got X.shape = "
-            f"{tuple(X.shape)} and Y.shape = {tuple(Y.shape)}."
-        )
-    return X, Y
-
-
-def _library(X):
-    if not is_device_array(X):
-        return "numpy"
-    return namespace(X).__name__.removeprefix("sklearn.externals.array_api_compat.")
-
-
-def _checked(X, name):
-    xp = namespace(X)
-    if X.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead: {name} must have one row "
-            "for each sample."
-        )
-    for count, what in zip(X.shape, ("sample", "feature"), strict=True):
-        if count == 0:
-            raise ValueError(
-                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a "
-                f"minimum of 1 is required for {name}."
-            )
-    if xp.isdtype(X.dtype, "complex floating"):
-        raise ValueError(f"Complex data not supported: {name} is of {X.dtype}.")
-    if array_api_compat.is_torch_array(X):
-        X = X.detach()  # formulas write to arrays; derivatives are ours
-    X = xp.astype(X, xp.float64, copy=False)
-    if not xp.all(xp.isfinite(X)):
-        raise ValueError(f"Input {name} contains NaN, infinity.")
-    return X

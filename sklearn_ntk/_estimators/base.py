@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ntk._default_network import DefaultNetwork, resolve_network
-from sklearn_ntk._engine import array_gram
 from sklearn_ntk._engine.gram import gram
 from sklearn_ntk._sklearn_private import (
     Interval,
@@ -18,10 +17,13 @@ from sklearn_ntk._sklearn_private import (
     _check_sample_weight,
 )
 from sklearn_ntk._solvers.cholesky import Cholesky
+from sklearn_ntk.kernels import NNGP, NTK
+from sklearn_ntk.large_gram import compute_gram
 from sklearn_ntk.networks import Layer
 
 __all__ = ["NetworkEstimator", "counting", "noise_of"]
 
+KERNELS = {"nngp": NNGP, "ntk": NTK}
 ASYMMETRY = 1e-8  # of a precomputed Gram matrix, relative to its largest entry
 
 
@@ -93,7 +95,10 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
         """Kernel matrices, by the device that was asked for."""
         if self.device is None:
             return gram(network, X, Y, kinds=kinds, n_jobs=self.n_jobs)
-        return array_gram.gram_by_cuda(network, X, Y, kinds=kinds)
+        return tuple(
+            compute_gram(KERNELS[kind](network), X, Y, device=self.device)
+            for kind in kinds
+        )
 
     def _train_gram(self, kind, network):
         """The kernel matrix of a network over the rows of the fit, fresh."""

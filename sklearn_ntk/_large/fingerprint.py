@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 import sklearn_ntk
+from sklearn_ntk._engine.devices import host_array, is_device_array
 
 __all__ = ["fingerprint"]
 
@@ -17,8 +18,17 @@ NAMED = (type, types.ModuleType, types.BuiltinFunctionType, np.ufunc)
 ROWS = 1024  # of an array, hashed at a time
 
 
-def fingerprint(kernel, X, Y, plan, dtype):
+def fingerprint(kernel, X, Y, plan, dtype, library="numpy"):
     """What must not change between a run and the one that continues it.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    X, Y : array, CSR array or None
+    plan : BlockPlan
+    dtype : dtype
+    library : str, default="numpy"
+        What computes.
 
     Returns
     -------
@@ -28,6 +38,7 @@ def fingerprint(kernel, X, Y, plan, dtype):
         "version": f"{sklearn_ntk.__version__}, engine {ENGINE_FORMAT}",
         "kernel": _sha256(kernel),
         "data": _sha256((X, Y)),
+        "library": library,
         "dtype": np.dtype(dtype).name,
         "tiling": f"{plan.shape[0]} x {plan.shape[1]} in blocks of {plan.size}",
     }
@@ -67,6 +78,8 @@ class _Digest:
             self._text(float(value).hex())
         elif isinstance(value, np.ndarray):
             self._array(value)
+        elif is_device_array(value):
+            self.add(host_array(value))
         elif sparse.issparse(value):
             csr = value.tocsr()
             self.add((csr.shape, csr.data, csr.indices, csr.indptr))

@@ -12,13 +12,15 @@ from sklearn_ntk.kernels import NNGP, NTK
 __all__ = ["BlockPlan", "block", "block_size", "has_precision"]
 
 MAX_SIZE = 1536  # 19 MB in float64: much work for one transfer, little memory
+DEVICE_SIZE = 4096  # of a block that a GPU computes: as much work, for what is faster
 BLOCKS_HELD = 4  # at a time: a sum of kernels, its terms, the copy that is written
 
 
-def block_size():
+def block_size(*, on_device=False):
     """Rows and columns of a block; fewer where `working_memory` is small."""
+    largest = DEVICE_SIZE if on_device else MAX_SIZE
     entries = get_config()["working_memory"] * 2**20 / (8 * BLOCKS_HELD)
-    return max(1, min(MAX_SIZE, math.isqrt(int(entries))))
+    return max(1, min(largest, math.isqrt(int(entries))))
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,12 @@ class BlockPlan:
             output.write(columns, rows, values.T)
 
 
-def block(kernel, X, Y, dtype):
+def block(kernel, X, Y, dtype, to_host=np.asarray):
     """A block of the kernel's matrix; Y None is X, and symmetric to the bit."""
     if has_precision(kernel):
-        return kernel._matrix(X, Y, dtype=dtype)
-    values = np.asarray(kernel(X) if Y is None else kernel(X, Y), dtype=dtype)
+        return to_host(kernel._matrix(X, Y, dtype=dtype))
+    values = to_host(kernel(X) if Y is None else kernel(X, Y))
+    values = values.astype(dtype, copy=False)
     if Y is None:
         below = np.tri(len(values), k=-1, dtype=bool)
         return np.where(below, values.T, values)

@@ -1,20 +1,22 @@
-"""Who computes the blocks: this process, or the workers of a joblib backend."""
+"""Who computes the blocks: this process, its devices, or workers of joblib's."""
 
 import os
 import sys
 import time
-from concurrent.futures import BrokenExecutor, CancelledError
+from collections import deque
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
-from sklearn import get_config
+from sklearn import config_context, get_config
 
+from sklearn_ntk._engine.devices import is_device_array
 from sklearn_ntk._large.plan import block
 
-__all__ = ["WorkerLostError", "blocks", "n_workers"]
+__all__ = ["WorkerLostError", "blocks", "n_devices", "n_workers"]
 
 ATTEMPTS = 3  # in a row, none of which gave a block
 PATIENCE = 10.0  # seconds in which a worker should have started again
@@ -26,27 +28,81 @@ class WorkerLostError(RuntimeError):
     """Processes of joblib's died, and with them the blocks they had."""
 
 
-def blocks(kernel, X, Y, plan, indices, *, dtype, n_jobs):
+def blocks(kernel, X, Y, plan, indices, *, dtype, n_jobs, lanes=None):
     """Blocks of a kernel's matrix, as they are ready.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    X, Y : array or CSR array; Y may be None
+    plan : BlockPlan
+    indices : list of pairs of int
+        Of the blocks that are wanted.
+    dtype : dtype
+    n_jobs : int or None
+    lanes : ArrayLanes, CudaLanes or None, default=None
+        What computes; None: NumPy.
 
     Yields
     ------
     index : pair of int
     values : ndarray
     """
-    compute = partial(block, kernel, dtype=dtype)
-    count = n_workers(n_jobs)
+    compute = partial(_by_numpy, kernel, dtype)
+    if lanes is not None:
+        compute = partial(_in_lane, kernel, dtype, lanes, get_config())
+    count = 1 if is_device_array(X) else n_workers(n_jobs)
     if count > 1:
         wave = max(WAVE * count, _n_in_memory(plan, dtype))
-        tasks = _Tasks(compute, X, Y, plan)
+        tasks = _Tasks(compute, X, Y, plan, indices)
         yield from _from_workers(tasks, indices, wave, n_jobs)
         return
-    for index in indices:
+    if lanes is not None:
+        tasks = _Tasks(compute, X, Y, plan, indices)
+        yield from _from_lanes(tasks, indices, lanes.n_lanes)
+        return
+    for number, index in enumerate(indices):
         threads = nullcontext() if n_jobs is None else _threads(n_jobs)
         with threads:
-            values = compute(*_rows_of(index, plan, X, Y))
+            values = compute(number, *_rows_of(index, plan, X, Y))
         yield index, values
         del values  # before the next block comes
+
+
+def _by_numpy(kernel, dtype, number, X, Y):
+    return block(kernel, X, Y, dtype)
+
+
+def _in_lane(kernel, dtype, lanes, config, number, X, Y):
+    """A block, by the lane whose turn it is."""
+    with config_context(**config), lanes.lane(number):
+        X, Y = (A if A is None else lanes.moved(A) for A in (X, Y))
+        return block(kernel, X, Y, dtype, to_host=lanes.to_host)
+
+
+def _from_lanes(tasks, indices, n_lanes):
+    """Blocks in order; while one is written, the lanes compute the next ones."""
+    begun = deque()
+    with ThreadPoolExecutor(n_lanes) as pool:
+        try:
+            for index in indices:
+                task, arguments, _ = tasks(index)
+                begun.append(pool.submit(task, *arguments))
+                if len(begun) > n_lanes:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def n_devices(n_jobs):
+    """Number of devices that are to be used here; None: all there are."""
+    _, configured = get_active_backend()
+    wanted = configured if n_jobs is None else n_jobs
+    if wanted is None or wanted < 0 or n_workers(n_jobs) > 1:
+        return None
+    return effective_n_jobs(wanted)
 
 
 def n_workers(n_jobs):
@@ -79,16 +135,18 @@ class _Tasks:
     sends it once to a worker.
     """
 
-    def __init__(self, compute, X, Y, plan):
+    def __init__(self, compute, X, Y, plan, indices):
         self.compute, self.plan = compute, plan
-        self.first = [X[rows] for rows in plan.rows]
-        self.second = self.first if Y is None else [Y[c] for c in plan.columns]
+        self.numbers = {index: number for number, index in enumerate(indices)}
+        self.first = [X[rows, :] for rows in plan.rows]
+        self.second = self.first if Y is None else [Y[c, :] for c in plan.columns]
 
     def __call__(self, index):
         """The task of one block."""
         i, j = index
         second = None if self.plan.on_diagonal(index) else self.second[j]
-        return delayed(_at_worker)(index, self.compute, self.first[i], second)
+        compute = partial(self.compute, self.numbers[index])
+        return delayed(_at_worker)(index, compute, self.first[i], second)
 
 
 def _at_worker(index, compute, X, Y):

@@ -1,0 +1,73 @@
+"""Rows as arrays of other libraries than NumPy, checked."""
+
+import numpy as np
+
+from sklearn_ntk._engine.devices import detached, library, namespace
+from sklearn_ntk._sklearn_private import array_api_compat
+
+__all__ = ["checked_arrays", "precision"]
+
+
+def precision(*arrays):
+    """The dtype of a result: float32 where all arrays are, else float64."""
+    xp = namespace(arrays[0])
+    single = all(A is None or A.dtype == xp.float32 for A in arrays)
+    return np.dtype(np.float32 if single else np.float64)
+
+
+def checked_arrays(X, Y=None):
+    """Rows as float64 arrays of one library on one device.
+
+    Raises
+    ------
+    TypeError
+        If they are of two libraries.
+    ValueError
+        If they are on two devices, or not finite rows with the same real features.
+    """
+    if Y is None:
+        return _checked(X, "X"), None
+    if X is Y:
+        X = _checked(X, "X")
+        return X, X
+    libraries = [library(A) for A in (X, Y)]
+    if libraries[0] != libraries[1]:
+        raise TypeError(
+            "X and Y must be arrays of the same library. X is of "
+            f"{libraries[0]} and Y of {libraries[1]}: convert one of them."
+        )
+    devices = [array_api_compat.device(A) for A in (X, Y)]
+    if devices[0] != devices[1]:
+        raise ValueError(
+            f"X and Y must be on the same device. X is on {devices[0]!s} and Y on "
+            f"{devices[1]!s}: move one of them."
+        )
+    X, Y = _checked(X, "X"), _checked(Y, "Y")
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(
+            "X and Y must have the same number of features. Got X.shape = "
+            f"{tuple(X.shape)} and Y.shape = {tuple(Y.shape)}."
+        )
+    return X, Y
+
+
+def _checked(X, name):
+    xp = namespace(X)
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead: {name} must have one row "
+            "for each sample."
+        )
+    for count, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if count == 0:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a "
+                f"minimum of 1 is required for {name}."
+            )
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported: {name} is of {X.dtype}.")
+    # formulas write to arrays, and derivatives are ours
+    X = xp.astype(detached(X), xp.float64, copy=False)
+    if not xp.all(xp.isfinite(X)):
+        raise ValueError(f"Input {name} contains NaN, infinity.")
+    return X
