@@ -39,7 +39,7 @@ class_weight : dict, "balanced" or None, default=None
     probabilities are those where classes are as frequent as their weights say.""",
     "device": """\
 device : "cuda" or None, default=None
-    What computes the kernel matrices: "cuda" a GPU, by CuPy, to which the rows are
+    What computes the kernel matrices: "cuda" GPUs, by CuPy, to which the rows are
     moved and from which the matrices come back; None the processor. All else, such as
     the factorisation, is the processor's in either case.""",
     "n_jobs": """\
