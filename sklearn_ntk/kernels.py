@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 from sklearn_ntk._default_network import DefaultNetwork
 from sklearn_ntk._engine import array_gram
 from sklearn_ntk._engine import gram as engine
-from sklearn_ntk._engine.array_checks import checked_arrays, precision
+from sklearn_ntk._engine.array_checks import checked_arrays, checked_weights, precision
 from sklearn_ntk._engine.derivatives import free_hyperparameters
 from sklearn_ntk._engine.devices import is_device_array
 from sklearn_ntk._profile import profile_of
@@ -257,6 +257,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         ----------
         X : array-like or CSR of shape (n_samples, n_features)
         W : array-like of shape (n_samples, n_samples)
+            Where X is an array on a device, one of that library and on that device.
 
         Returns
         -------
@@ -271,19 +272,19 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         >>> np.allclose(NTK().gradient_dot(X, K), np.sum(K[..., None] * K_gradient))
         True
         """
+        contraction, options = engine.contraction, {"kind": self._kind}
         if _on_device(X, W):
-            raise ValueError(
-                "gradient_dot takes NumPy arrays only. Move X and W to the host first, "
-                "or contract what kernel(X, eval_gradient=True) returns."
-            )
-        X, W = _checked(X), check_array(W, dtype=np.float64)
-        if W.shape != (X.shape[0], X.shape[0]):
+            contraction = array_gram.contraction
+            W, options["dtype"] = checked_weights(X, W), precision(X, W)
+            X, _ = checked_arrays(X)
+        else:
+            X, W = _checked(X), check_array(W, dtype=np.float64)
+        if tuple(W.shape) != (X.shape[0], X.shape[0]):
             raise ValueError(
                 f"W must have shape {(X.shape[0], X.shape[0])}, one row and column for "
-                f"each row of X. Got {W.shape}."
+                f"each row of X. Got {tuple(W.shape)}."
             )
-        W = 0.5 * (W + W.T)
-        return engine.contraction(self._network(), X, W, kind=self._kind)
+        return contraction(self._network(), X, 0.5 * (W + W.T), **options)
 
     def __repr__(self):
         inner = "" if self.network is None else repr(self.network)

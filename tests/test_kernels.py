@@ -15,11 +15,11 @@ from sklearn.base import clone
 from sklearn.gaussian_process.kernels import RBF as RBFKernel
 from sklearn.gaussian_process.kernels import ConstantKernel, WhiteKernel
 from sklearn.gaussian_process.tests import test_kernels as shipped
-from zoo import NETWORKS
+from zoo import NETWORKS, dense
 
 from sklearn_ntk import NNGP, NTK, networks
 from sklearn_ntk._engine.gram import path
-from sklearn_ntk.networks import MLP, Dense, ReLU, Sequential
+from sklearn_ntk.networks import MLP, Dense, Identity, ReLU, Residual, Sequential
 
 zoo = pytest.mark.parametrize("name", NETWORKS)
 kernel_types = pytest.mark.parametrize("kernel_type", [NTK, NNGP])
@@ -219,6 +219,53 @@ def test_unit_output_makes_a_standardised_row_one(depth, activation):
     for options in ({}, {"length_scale": 3.0}, {"dropout": 0.2}, {"residual": True}):
         kernel = NTK(MLP(depth, activation, **options))
         assert_allclose(kernel.diag(row), 1.0, rtol=1e-13)
+
+
+class Counting(Identity):
+    """An identity that counts the standard rows it sees, the only ones of one row."""
+
+    n_standard_rows = 0
+
+    def propagate(self, pairs):
+        Counting.n_standard_rows += pairs.resolve().std_x.shape == (1,)
+        return super().propagate(pairs)
+
+
+class Constant(Identity):
+    """A layer with something to be worked out once."""
+
+    factor = 1.0
+
+    def build(self, standard_row):
+        built = clone(self)
+        built.factor = 1.0 / float(standard_row.resolve().nngp[0])
+        return built
+
+    def propagate(self, pairs):
+        return pairs.resolve().scaled(self.factor)
+
+
+@pytest.mark.parametrize("scale", ["unit", 1.0])
+def test_a_standard_row_is_looked_at_once_and_where_it_is_needed(scale, X):
+    network = Sequential(dense(), Counting(), ReLU(), dense(), output_scale=scale)
+    for compute in (
+        NTK(network),
+        NTK(network).diag,
+        lambda X: NTK(network)(X, eval_gradient=True),
+        lambda X: NTK(network).gradient_dot(X, np.ones((len(X), len(X)))),
+    ):
+        Counting.n_standard_rows = 0
+        compute(X)
+        assert Counting.n_standard_rows == (scale == "unit")
+
+
+def test_layers_of_a_user_work_out_their_constants(X):
+    inside = Residual(Constant(), Dense(1.0, 0.0))
+    for body in (Constant(), Sequential(Constant()), inside):
+        assert Sequential(Dense(2.0, 0.0), body).has_constants
+    assert not Sequential(Dense(), Residual(ReLU(), Dense()), ReLU()).has_constants
+    normalised = Sequential(Dense(2.0, 0.0), Constant())
+    assert_allclose(NNGP(normalised).diag(X), np.sum(X * X, axis=1) / X.shape[1])
 
 
 def test_single_layers_have_their_textbook_values():

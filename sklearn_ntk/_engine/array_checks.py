@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_ntk._engine.devices import detached, library, namespace
 from sklearn_ntk._sklearn_private import array_api_compat
 
-__all__ = ["checked_arrays", "precision"]
+__all__ = ["checked_arrays", "checked_weights", "precision"]
 
 
 def precision(*arrays):
@@ -30,18 +30,7 @@ def checked_arrays(X, Y=None):
     if X is Y:
         X = _checked(X, "X")
         return X, X
-    libraries = [library(A) for A in (X, Y)]
-    if libraries[0] != libraries[1]:
-        raise TypeError(
-            "X and Y must be arrays of the same library. X is of "
-            f"{libraries[0]} and Y of {libraries[1]}: convert one of them."
-        )
-    devices = [array_api_compat.device(A) for A in (X, Y)]
-    if devices[0] != devices[1]:
-        raise ValueError(
-            f"X and Y must be on the same device. X is on {devices[0]!s} and Y on "
-            f"{devices[1]!s}: move one of them."
-        )
+    _check_together(X, Y, "Y")
     X, Y = _checked(X, "X"), _checked(Y, "Y")
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
@@ -49,6 +38,35 @@ def checked_arrays(X, Y=None):
             f"{tuple(X.shape)} and Y.shape = {tuple(Y.shape)}."
         )
     return X, Y
+
+
+def checked_weights(X, W):
+    """One weight for each pair of rows of X, as a float64 array beside X.
+
+    Raises
+    ------
+    TypeError
+        If they are of two libraries.
+    ValueError
+        If they are on two devices, or W is not a finite matrix.
+    """
+    _check_together(X, W, "W")
+    return _checked(W, "W")
+
+
+def _check_together(X, Y, name):
+    libraries = [library(A) for A in (X, Y)]
+    if libraries[0] != libraries[1]:
+        raise TypeError(
+            f"X and {name} must be arrays of the same library. X is of "
+            f"{libraries[0]} and {name} of {libraries[1]}: convert one of them."
+        )
+    devices = [array_api_compat.device(A) for A in (X, Y)]
+    if devices[0] != devices[1]:
+        raise ValueError(
+            f"X and {name} must be on the same device. X is on {devices[0]!s} and "
+            f"{name} on {devices[1]!s}: move one of them."
+        )
 
 
 def _checked(X, name):

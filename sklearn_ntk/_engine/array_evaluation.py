@@ -57,7 +57,8 @@ class ArrayEvaluation:
         ----------
         place : callable
             ``place(rows, columns, values)`` is called with slices and a list of
-            arrays, for each block and, where Y is None, also for its mirror image.
+            arrays, for each block. Where Y is None blocks cover the half above the
+            diagonal, and are 0 on it and below.
         """
         with on_device_of(self.X), np.errstate(all="ignore"):
             runner = self.runner()
@@ -68,7 +69,6 @@ class ArrayEvaluation:
                 (side, side),
                 symmetric=self.symmetric,
             )
-            diagonal = self.diagonal() if self.symmetric else None
             factors = [] if runner is None else self._factors(runner.program)
             overflow = False
             for rows, columns in tasks:
@@ -77,11 +77,9 @@ class ArrayEvaluation:
                 else:
                     values = self._generic(runner, factors, rows, columns)
                 if self.symmetric and rows == columns:
-                    values = self._mirrored(values, diagonal, rows)
+                    values = [self.arrays.triu(value, k=1) for value in values]
                 overflow |= bool(self.arrays.any(self.arrays.isinf(values[0])))
                 place(rows, columns, values)
-                if self.symmetric and rows != columns:
-                    place(columns, rows, [value.T for value in values])
             return overflow
 
     def diagonal(self):
@@ -156,14 +154,6 @@ class ArrayEvaluation:
             inputs = Inputs(self.xp, X, Y, paired=True, ntk=self.ntk)
             parts.append(self._values(inputs, (a.shape[0],)))
         return [xp.concat(values) for values in zip(*parts, strict=True)]
-
-    def _mirrored(self, values, diagonal, rows):
-        """Blocks on the diagonal: what is above it counts, and is mirrored."""
-        xp, itself, found = self.arrays, self._itself(rows), []
-        for value, exact in zip(values, diagonal, strict=True):
-            upper = xp.triu(value, k=1)
-            found.append(xp.where(itself, exact[rows][:, None], upper + upper.T))
-        return found
 
     def _itself(self, rows):
         """Marks the pairs of a row with itself in a block on the diagonal."""

@@ -5,12 +5,11 @@ import warnings
 import numpy as np
 
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
-from sklearn_ntk._engine.derivatives import free_hyperparameters
+from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.devices import data_type, free_memory, namespace
-from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, tangents_of, value_of
-from sklearn_ntk.networks._inputs import Inputs
+from sklearn_ntk.networks._inputs import standard_row
 
-__all__ = ["diagonal", "gradient", "gram", "kernels_of", "path"]
+__all__ = ["contraction", "diagonal", "gradient", "gram", "kernels_of", "path"]
 
 
 def gram(network, X, Y=None, *, kinds=("ntk",), dtype=np.float64):
@@ -42,13 +41,7 @@ def gram(network, X, Y=None, *, kinds=("ntk",), dtype=np.float64):
         kernels_of(network, X, kinds), X, Y, ntk="ntk" in kinds, dtype=dtype
     )
     outputs = tuple(_empty(X, _shape(X, Y), len(kinds), dtype) for _ in kinds)
-
-    def place(rows, columns, values):
-        for out, value in zip(outputs, values, strict=True):
-            out[rows, columns] = value
-
-    if evaluation.run(place):
-        _warn_of_overflow()
+    _fill(evaluation, outputs)
     return outputs
 
 
@@ -72,7 +65,7 @@ def path(network, X, Y=None, *, kind, dtype=np.float64):
     """
     _validate(network)
     with np.errstate(all="ignore"):
-        stages = network.stages(_standard_row(X))
+        stages = network.stages(standard_row(X.shape[1]))
 
     def evaluate(inputs):
         found, output = [], None
@@ -83,70 +76,80 @@ def path(network, X, Y=None, *, kind, dtype=np.float64):
         return found
 
     out = _empty(X, (len(stages), *_shape(X, Y)), dtype=dtype)
-
-    def place(rows, columns, values):
-        for k, value in enumerate(values):
-            out[k, rows, columns] = value
-
     evaluation = ArrayEvaluation(evaluate, X, Y, ntk=kind == "ntk", dtype=dtype)
-    if evaluation.run(place):
-        _warn_of_overflow()
+    _fill(evaluation, [out[k, ...] for k in range(len(stages))])
     return out
 
 
 def gradient(network, X, *, kind, dtype=np.float64):
     """A kernel matrix and its derivatives in the log-hyperparameters.
 
+    They are computed in double precision, and rounded where `dtype` asks for it.
+
     Returns
     -------
     K : array of shape (n, n)
     K_gradient : array of shape (n, n, p)
-
-    Raises
-    ------
-    ValueError
-        If features have length scales of their own that are not fixed.
     """
-    _validate(network)
-    free = free_hyperparameters(network)
-    vectors = [h.name for h in free if h.n_elements > 1]
-    if vectors:
-        raise ValueError(
-            f"The gradient in {vectors[0]!r}, one number per feature, is there for "
-            "NumPy arrays only: move X to the host first, or fix it by bounds 'fixed'."
-        )
-    params = network.get_params()
-    duals = {h.name: Dual(params[h.name], {h.name: params[h.name]}) for h in free}
-    lifted = network.with_values(duals)
-    with np.errstate(all="ignore"):
-        lifted = lifted.build(_standard_row(X, dual=bool(free)))
+    derivatives = _derivatives(network, X, kind)
+    K = _empty(X, _shape(X, None), 1 + derivatives.size, dtype)
+    K_gradient = _empty(X, (*K.shape, derivatives.size), dtype=dtype)
+    outputs = [K, *(K_gradient[..., k] for k in range(derivatives.size))]
+    diagonals = [derivatives.diagonal[0], *derivatives.diagonal_slopes()]
+    place = _mirroring(outputs, diagonals)
 
-    def evaluate(inputs):
-        kernel = getattr(lifted.propagate(inputs).resolve(), kind)
-        tangents = tangents_of(kernel)
-        return [value_of(kernel), *(tangents.get(h.name, 0.0) for h in free)]
+    def place_slopes(rows, columns, values):
+        slopes = derivatives.slopes(values, rows, columns)
+        place(rows, columns, [values[0], *slopes])
 
-    K = _empty(X, _shape(X, None), 1 + len(free), dtype)
-    K_gradient = _empty(X, (*K.shape, len(free)), dtype=dtype)
-
-    def place(rows, columns, values):
-        K[rows, columns] = values[0]
-        for k, slope in enumerate(values[1:]):
-            K_gradient[rows, columns, k] = slope
-
-    evaluation = ArrayEvaluation(
-        evaluate, X, None, ntk=kind == "ntk", dual=bool(free), dtype=dtype
-    )
-    if evaluation.run(place):
+    overflow = derivatives.evaluation.run(place_slopes)
+    if overflow or namespace(X).any(namespace(X).isinf(diagonals[0])):
         _warn_of_overflow()
     return K, K_gradient
+
+
+def contraction(network, X, weights, *, kind, dtype=np.float64):
+    """The derivatives of ``sum(weights * K)`` in the log-hyperparameters.
+
+    It never holds more of the gradient than a block.
+
+    Parameters
+    ----------
+    weights : array of shape (n, n)
+        Symmetric.
+
+    Returns
+    -------
+    array of shape (p,)
+    """
+    xp, derivatives = namespace(X), _derivatives(network, X, kind)
+    if derivatives.size == 0:
+        return _empty(X, (0,), dtype=dtype)
+    sums = [derivatives.contracted_diagonal(xp.linalg.diagonal(weights))]
+
+    def place(rows, columns, values):
+        W = 2.0 * weights[rows, columns]
+        W = xp.triu(W, k=1) if rows == columns else W
+        sums.append(derivatives.contracted(values, W, rows, columns))
+
+    derivatives.evaluation.run(place)
+    return xp.astype(sum(sums), data_type(xp, dtype), copy=False)
+
+
+def _derivatives(network, X, kind):
+    _validate(network)
+
+    def evaluation(evaluate, *, dual, size):
+        return ArrayEvaluation(evaluate, X, None, ntk=kind == "ntk", dual=dual)
+
+    return Derivatives(network, X, kind, evaluation, namespace(X))
 
 
 def kernels_of(network, X, kinds):
     """What evaluates kernels of a network at rows like those of X."""
     _validate(network)
     with np.errstate(all="ignore"):
-        network = network.build(_standard_row(X))
+        network = network.build(standard_row(X.shape[1]))
 
     def evaluate(inputs):
         pairs = network.propagate(inputs).resolve()
@@ -165,10 +168,32 @@ def _validate(network):
         )
 
 
-def _standard_row(X, *, dual=False):
-    """A single row of ones; constants are worked out by NumPy."""
-    xp = DualNamespace(np) if dual else np
-    return Inputs(xp, np.ones((1, X.shape[1]))).standard_row()
+def _fill(evaluation, outputs):
+    """Write all values that are evaluated into matrices."""
+    diagonals = evaluation.diagonal() if evaluation.symmetric else None
+    overflow = evaluation.run(_mirroring(outputs, diagonals))
+    xp = evaluation.arrays
+    if overflow or (diagonals and xp.any(xp.isinf(diagonals[0]))):
+        _warn_of_overflow()
+
+
+def _mirroring(outputs, diagonals=None):
+    """What writes blocks into matrices, mirrored where there are diagonals."""
+    xp = namespace(outputs[0])
+
+    def place(rows, columns, values):
+        for k, (out, value) in enumerate(zip(outputs, values, strict=True)):
+            value = xp.astype(value, out.dtype, copy=False)
+            if diagonals is not None and rows == columns:
+                exact = xp.astype(diagonals[k][rows], out.dtype, copy=False)
+                index = xp.arange(exact.shape[0], device=out.device)
+                itself = index[:, None] == index[None, :]
+                value = xp.where(itself, exact[:, None], value + value.T)
+            elif diagonals is not None:
+                out[columns, rows] = value.T
+            out[rows, columns] = value
+
+    return place
 
 
 def _shape(X, Y):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.forward_mode import Dual, tangents_of, value_of
-from sklearn_ntk._engine.images import tile_of
+from sklearn_ntk.networks._inputs import standard_row
 from sklearn_ntk.networks._relevance import VectorSeed
 
 __all__ = ["Derivatives", "free_hyperparameters"]
@@ -26,6 +25,11 @@ class Derivatives:
     network : Layer
     X : array or CSR array of shape (n, d)
     kind : "nngp" or "ntk"
+    evaluation : callable
+        Makes of `evaluate` what evaluates it at pairs of rows, given `dual` and the
+        number of derivatives.
+    xp : namespace, default=numpy
+        Of the values.
 
     Attributes
     ----------
@@ -35,31 +39,28 @@ class Derivatives:
         The values of each row with itself.
     """
 
-    def __init__(self, network, X, kind):
+    def __init__(self, network, X, kind, evaluation, xp=np):
         network.validate()
-        self.network, self.kind = network, kind
+        self.kind, self.xp = kind, xp
         free = free_hyperparameters(network)
-        self.names = [h.name for h in free]
         self.size = sum(h.n_elements for h in free)
-        self.evaluation = Evaluation(
-            self.evaluate,
-            X,
-            None,
-            ntk=kind == "ntk",
-            dual=bool(free),
-            tile=tile_of(network, n_directions=self.size),
-        )
-        self.seeds = {}
+        self.seeds = {h.name: _seed(network, h.name) for h in free}
+        with np.errstate(all="ignore"):
+            standard = standard_row(X.shape[1], dual=bool(free))
+            self.network = network.with_values(self.seeds).build(standard)
+        self.evaluation = evaluation(self.evaluate, dual=bool(free), size=self.size)
         self.diagonal = self.evaluation.diagonal()
+        self.unit_rows = {  # the inputs seen last are those of all rows
+            name: seed.inputs.unit_rows[0]
+            for name, seed in self.seeds.items()
+            if isinstance(seed, VectorSeed)
+        }
 
     def evaluate(self, inputs):
         """The kernel and what its derivatives follow from."""
-        seeds = {name: _seed(self.network, name) for name in self.names}
-        lifted = self.network.with_values(seeds).build(inputs.standard_row())
-        kernel = getattr(lifted.propagate(inputs).resolve(), self.kind)
-        self.seeds = self.seeds or seeds  # the first are those of all rows of X
+        kernel = getattr(self.network.propagate(inputs).resolve(), self.kind)
         tangents, values = tangents_of(kernel), [value_of(kernel)]
-        for name, seed in seeds.items():
+        for name, seed in self.seeds.items():
             if isinstance(seed, VectorSeed):
                 values += seed.evaluated(tangents)
             else:
@@ -68,47 +69,50 @@ class Derivatives:
 
     def slopes(self, values, rows, columns):
         """The derivatives of a block, one after the other."""
-        for seed, part in self._parts(values):
+        for name, seed, part in self._parts(values):
             if isinstance(seed, VectorSeed):
-                unit = seed.unit_rows
-                yield from seed.gradients(part, unit[rows], unit[columns])
+                x, y = (self.unit_rows[name][a, :] for a in (rows, columns))
+                yield from seed.gradients(self.xp, part, x, y)
             else:
                 yield part
 
     def diagonal_slopes(self):
         """The derivatives of the diagonal, one after the other."""
-        for seed, part in self._parts(self.diagonal):
+        for name, seed, part in self._parts(self.diagonal):
             if isinstance(seed, VectorSeed):
-                unit = seed.unit_rows
-                yield from seed.gradients(part, unit, unit, paired=True)
+                unit = self.unit_rows[name]
+                yield from seed.gradients(self.xp, part, unit, unit, paired=True)
             else:
                 yield part
 
     def contracted(self, values, weights, rows, columns):
         """The derivatives of ``sum(weights * block)``."""
-        sums = [np.empty(0)]
-        for seed, part in self._parts(values):
+        sums = []
+        for name, seed, part in self._parts(values):
             if isinstance(seed, VectorSeed):
-                unit = seed.unit_rows
-                sums.append(seed.contraction(part, weights, unit[rows], unit[columns]))
+                x, y = (self.unit_rows[name][a, :] for a in (rows, columns))
+                sums.append(seed.contraction(self.xp, part, weights, x, y))
             else:
-                sums.append([np.sum(weights * part)])
-        return np.concatenate(sums)
+                sums.append(self._sum(weights * part))
+        return self.xp.concat(sums)
 
     def contracted_diagonal(self, weights):
         """The derivatives of ``sum(weights * diagonal)``."""
-        slopes = [np.sum(weights * slope) for slope in self.diagonal_slopes()]
-        return np.array(slopes, dtype=float)
+        slopes = [self._sum(weights * slope) for slope in self.diagonal_slopes()]
+        return self.xp.concat(slopes)
+
+    def _sum(self, values):
+        return self.xp.reshape(self.xp.sum(values), (1,))
 
     def _parts(self, values):
-        """The seeds, each with what was evaluated for it."""
+        """The seeds and their names, each with what was evaluated for it."""
         start = 1
-        for seed in self.seeds.values():
+        for name, seed in self.seeds.items():
             if isinstance(seed, VectorSeed):
-                yield seed, values[start : start + seed.n_evaluated]
+                yield name, seed, values[start : start + seed.n_evaluated]
                 start += seed.n_evaluated
             else:
-                yield seed, values[start]
+                yield name, seed, values[start]
                 start += 1
 
 

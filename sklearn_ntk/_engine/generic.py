@@ -6,7 +6,7 @@ from sklearn_ntk._engine.devices import host_array
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, value_of
 from sklearn_ntk._engine.program import Program
 from sklearn_ntk._engine.tracing import Pair, Trace, TracingError
-from sklearn_ntk.networks._inputs import CLOSE, Inputs
+from sklearn_ntk.networks._inputs import CLOSE, Inputs, standard_row
 from sklearn_ntk.networks._pairs import Pairs
 
 __all__ = ["traced"]
@@ -88,8 +88,7 @@ class TracedInputs(Inputs):
 
     def standard_row(self):
         """A single row of ones, which is not a symbol."""
-        xp, ones = DualNamespace(np) if self.dual else np, np.ones((1, self.width))
-        return Inputs(xp, ones).standard_row()
+        return standard_row(self.width, dual=self.dual)
 
     @property
     def _arrays(self):

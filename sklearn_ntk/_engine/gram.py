@@ -9,7 +9,7 @@ from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk._engine.room import empty
-from sklearn_ntk.networks._inputs import Inputs
+from sklearn_ntk.networks._inputs import standard_row
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
@@ -89,7 +89,7 @@ def path(network, X, Y=None, *, kind, depths=None, n_jobs=None):
     """
     network.validate()
     with np.errstate(all="ignore"):
-        stages = network.stages(Inputs(np, X).standard_row(), depths)
+        stages = network.stages(standard_row(X.shape[1]), depths)
 
     def evaluate(inputs):
         blocks, output = {}, None
@@ -129,7 +129,7 @@ def gradient(network, X, *, kind, n_jobs=None):
     K_gradient : ndarray of shape (n, n, p)
         In the order of the network's free hyperparameters.
     """
-    derivatives = Derivatives(network, X, kind)
+    derivatives = _derivatives(network, X, kind)
     K = empty(_shape(X, None))
     K_gradient = empty((*K.shape, derivatives.size))
     matrices = [Matrix(K, symmetric=True)]
@@ -164,7 +164,9 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
     -------
     ndarray of shape (p,)
     """
-    derivatives = Derivatives(network, X, kind)
+    derivatives = _derivatives(network, X, kind)
+    if derivatives.size == 0:
+        return np.empty(0)
     sums = []
 
     def place(rows, columns, values):
@@ -175,12 +177,20 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
     return sum(sums) + derivatives.contracted_diagonal(np.diagonal(weights))
 
 
+def _derivatives(network, X, kind):
+    def evaluation(evaluate, *, dual, size):
+        tile = tile_of(network, n_directions=size)
+        return Evaluation(evaluate, X, None, ntk=kind == "ntk", dual=dual, tile=tile)
+
+    return Derivatives(network, X, kind, evaluation)
+
+
 def _prepared(network, X, n_jobs=None):
     """The network as it is evaluated, and the size of a block of images."""
     network.validate()
     tile = tile_of(network, n_jobs=n_jobs)  # which refuses what would not fit
     with np.errstate(all="ignore"):
-        return network.build(Inputs(np, X).standard_row()), tile
+        return network.build(standard_row(X.shape[1])), tile
 
 
 def _shape(X, Y):

@@ -33,6 +33,11 @@ class Architecture(Layer):
     def shapes(self, shape):
         return self.sequential().shapes(shape)
 
+    @property
+    def has_constants(self):
+        """Whether there is something for `build` to work out."""
+        return self.sequential().has_constants
+
     def build(self, standard_row):
         return self.sequential().build(standard_row)
 

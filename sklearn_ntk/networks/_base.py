@@ -83,6 +83,11 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
         """How a network reads a row, channels last, or None where it need not."""
         return None
 
+    @property
+    def has_constants(self):
+        """Whether there is something for `build` to work out."""
+        return type(self).build is not Layer.build
+
     def build(self, standard_row):
         """This layer, with all that does not depend on the data worked out.
 

@@ -74,6 +74,11 @@ class Composite(Layer):
         """Whether features are proportional to the length of a row."""
         return all(child.is_homogeneous for child in self.children().values())
 
+    @property
+    def has_constants(self):
+        """Whether there is something for `build` to work out."""
+        return any(child.has_constants for child in self.children().values())
+
     def validate(self):
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -159,6 +164,7 @@ class Sequential(Composite):
 
     def _read(self, pairs):
         """The inputs as images where they are to be read so, and no layer has yet."""
+        self._check_input_shape(pairs.width)
         shape = self.image_shape
         if shape is None or getattr(pairs, "image", shape) is not None:
             return pairs
@@ -171,8 +177,14 @@ class Sequential(Composite):
             )
         return pairs.as_images(shape, self.needs(Need()))
 
+    @property
+    def has_constants(self):
+        """Whether there is something for `build` to work out."""
+        return isinstance(self.output_scale, str) or super().has_constants
+
     def build(self, standard_row):
-        self._check_input_shape(standard_row.width)
+        if not self.has_constants:
+            return self
         layers, state = [], self._read(standard_row)
         for layer in self.layers:
             layers.append(layer.build(state))
@@ -237,6 +249,8 @@ class _Parallel(Composite):
         return [shape for shapes in found for shape in shapes]
 
     def build(self, standard_row):
+        if not self.has_constants:
+            return self
         forked = standard_row.forked()
         return self._with_layers([layer.build(forked) for layer in self.layers])
 
@@ -333,7 +347,7 @@ class Residual(_Parallel):
         return self._sum().shapes(shape)
 
     def build(self, standard_row):
-        return self._sum().build(standard_row)
+        return self._sum().build(standard_row) if self.has_constants else self
 
     def propagate(self, pairs):
         return self._sum().propagate(pairs)

@@ -6,13 +6,13 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, value_of
 from sklearn_ntk.networks._double_double import sine_between
 from sklearn_ntk.networks._pairs import Pairs
 from sklearn_ntk.networks._pixel_inputs import pixel_pairs
 from sklearn_ntk.networks._relevance import VectorSeed
 
-__all__ = ["Inputs"]
+__all__ = ["Inputs", "standard_row"]
 
 CLOSE = 1e-3  # where 1 - |cos| is below, the angle comes from the rows' difference
 TINY = 1e-10  # where the squared difference is below, from a doubled precision
@@ -214,6 +214,20 @@ class Inputs:
             x, y = _taken(xp, self.X, i[tiny]), _taken(xp, self.Y, j[tiny])
             sine[tiny] = sine_between(xp, x, y)
         return sine
+
+
+def standard_row(width, *, dual=False):
+    """A single row of ones of NumPy's, by which constants are worked out.
+
+    Parameters
+    ----------
+    width : int
+        Number of features.
+    dual : bool, default=False
+        Whether there is something to be differentiated.
+    """
+    xp = DualNamespace(np) if dual else np
+    return Inputs(xp, np.ones((1, width))).standard_row()
 
 
 def _products(xp, X, Y, *, paired):

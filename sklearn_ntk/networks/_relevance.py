@@ -1,5 +1,7 @@
 """Gradients in one length scale per feature (automatic relevance determination)."""
 
+import threading
+
 import numpy as np
 from scipy import sparse
 
@@ -31,8 +33,17 @@ class VectorSeed:
     def __init__(self, value, name):
         self.value = value
         self.directions = tuple((name, part) for part in ("x", "y", "angle", "unit"))
-        self.inputs = None
         self.unit = None
+        self._local = threading.local()
+
+    @property
+    def inputs(self):
+        """The inputs that this thread has seen last."""
+        return self._local.inputs
+
+    @inputs.setter
+    def inputs(self, inputs):
+        self._local.inputs = inputs
 
     def evaluated(self, tangents):
         """What the derivatives of a kernel follow from, pair by pair.
@@ -56,11 +67,12 @@ class VectorSeed:
         """The rows whose angles are differentiated, divided by their lengths."""
         return self.inputs.unit_rows[0]
 
-    def gradients(self, evaluated, X, Y, *, paired=False):
+    def gradients(self, xp, evaluated, X, Y, *, paired=False):
         """Derivatives in the logarithms of the features' length scales.
 
         Parameters
         ----------
+        xp : namespace
         evaluated : list of array
         X, Y : array or CSR array
             The unit rows of the pairs.
@@ -73,19 +85,19 @@ class VectorSeed:
             For one feature after the other.
         """
         along_x, along_y, angle, unit, cos, sin = evaluated
-        for feature, unit_slope in enumerate(self._unit_slope()):
+        for feature, unit_slope in enumerate(self._unit_slope().tolist()):
             x, y = _column(X, feature), _column(Y, feature)
             if not paired:
                 x, y = x[:, None], y[None, :]
-            total = angle * _angle_slope(np, cos, sin, x, y) - x**2 * along_x
+            total = angle * _angle_slope(xp, cos, sin, x, y) - x**2 * along_x
             yield total - y**2 * along_y - unit_slope * unit
 
-    def contraction(self, evaluated, weights, X, Y):
+    def contraction(self, xp, evaluated, weights, X, Y):
         """Derivatives of ``sum(weights * block)`` in all features' length scales.
 
         Parameters
         ----------
-        evaluated, X, Y
+        xp, evaluated, X, Y
             As for `gradients`.
         weights : array of shape (n, m)
 
@@ -94,10 +106,11 @@ class VectorSeed:
         array of shape (d,)
         """
         along_x, along_y, angle, unit, cos, sin = evaluated
-        total = _angle_contraction(X, Y, weights * angle, cos, sin)
-        total -= _square(X).T @ np.sum(weights * along_x, axis=1)
-        total -= _square(Y).T @ np.sum(weights * along_y, axis=0)
-        return total - self._unit_slope() * np.sum(weights * unit)
+        total = _angle_contraction(xp, X, Y, weights * angle, cos, sin)
+        total = total - _square(X).T @ xp.sum(weights * along_x, axis=1)
+        total = total - _square(Y).T @ xp.sum(weights * along_y, axis=0)
+        unit_slope = xp.asarray(self._unit_slope(), device=cos.device)
+        return total - unit_slope * xp.sum(weights * unit)
 
     def _unit_slope(self):
         """What each feature has of the standard row's squared length."""
@@ -107,22 +120,25 @@ class VectorSeed:
         return row[0] ** 2
 
 
-def _angle_contraction(X, Y, weights, cos, sin):
+def _angle_contraction(xp, X, Y, weights, cos, sin):
     """``sum(weights * slope)`` by matrix products, but for pairs that are close."""
     far = sin > CLOSE
-    weights_far = np.where(far, weights / np.where(far, sin, 1.0), 0.0)
+    weights_far = xp.where(far, weights / xp.where(far, sin, 1.0), 0.0)
     diagonal = weights_far * cos
-    crossed = 2.0 * _cross(X, weights_far, Y)
-    total = crossed - _square(X).T @ np.sum(diagonal, axis=1)
-    total -= _square(Y).T @ np.sum(diagonal, axis=0)
+    total = 2.0 * _cross(xp, X, weights_far, Y)
+    total = total - _square(X).T @ xp.sum(diagonal, axis=1)
+    total = total - _square(Y).T @ xp.sum(diagonal, axis=0)
     close = (sin > 0) & ~far & (weights != 0)
-    rows, columns = np.nonzero(close)
+    if not xp.any(close):
+        return total
+    rows, columns = xp.nonzero(close)
+    weights, cos, sin = weights[close], cos[close], sin[close]
     step = max(1, GATHERED // X.shape[1])
-    for start in range(0, len(rows), step):
-        i, j = rows[start : start + step], columns[start : start + step]
-        c, s = cos[i, j][:, None], sin[i, j][:, None]
-        slopes = _angle_slope(np, c, s, _dense(X[i]), _dense(Y[j]))
-        total += weights[i, j] @ slopes
+    for start in range(0, rows.shape[0], step):
+        part = slice(start, min(start + step, rows.shape[0]))
+        x, y = _taken(xp, X, rows[part]), _taken(xp, Y, columns[part])
+        slopes = _angle_slope(xp, cos[part][:, None], sin[part][:, None], x, y)
+        total = total + weights[part] @ slopes
     return total
 
 
@@ -138,19 +154,19 @@ def _angle_slope(xp, cos, sin, x, y):
     return xp.where(sin > 0, slope, 0.0)
 
 
-def _cross(X, weights, Y):
+def _cross(xp, X, weights, Y):
     """``sum_ij weights_ij X_if Y_jf`` for every feature f."""
     if sparse.issparse(X):
         return np.asarray(X.multiply(weights @ Y).sum(axis=0)).ravel()
-    return np.sum(X * (weights @ Y), axis=0)
+    return xp.sum(X * (weights @ Y), axis=0)
 
 
 def _square(X):
     return X.multiply(X) if sparse.issparse(X) else X * X
 
 
-def _dense(X):
-    return X.toarray() if sparse.issparse(X) else X
+def _taken(xp, X, index):
+    return X[index].toarray() if sparse.issparse(X) else xp.take(X, index, axis=0)
 
 
 def _column(X, feature):
