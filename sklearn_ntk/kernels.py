@@ -14,6 +14,7 @@ from sklearn_ntk._engine.devices import is_device_array
 from sklearn_ntk._profile import profile_of
 from sklearn_ntk._sklearn_private import InvalidParameterError
 from sklearn_ntk.networks import MLP, Layer
+from sklearn_ntk.networks._masks import allows_nan
 
 __all__ = ["NNGP", "NTK"]
 
@@ -102,13 +103,19 @@ class _NetworkKernel(DefaultNetwork, Kernel):
             raise ValueError("Gradient can only be evaluated when Y is None.")
         if _on_device(X, Y):
             return self._device_call(X, Y, eval_gradient)
+        X, Y = self._checked(X, Y)
         if eval_gradient:
-            return engine.gradient(self._network(), _checked(X), kind=self._kind)
+            return engine.gradient(self._network(), X, kind=self._kind)
+        return self._matrix(X, Y)
+
+    def _checked(self, X, Y=None):
+        """Rows as float64 arrays or CSR arrays, finite but for masks."""
+        options = {"accept_sparse": "csr", "dtype": np.float64}
+        if allows_nan(self._network()):
+            options["ensure_all_finite"] = "allow-nan"
         if Y is None:
-            return self._matrix(_checked(X))
-        return self._matrix(
-            *check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
-        )
+            return check_array(X, **options), None
+        return check_pairwise_arrays(X, Y, **options)
 
     def _matrix(self, X, Y=None, *, out=None, **options):
         """The kernel of rows that have been checked; options are the engine's."""
@@ -144,9 +151,8 @@ class _NetworkKernel(DefaultNetwork, Kernel):
                 self._network(), X, kinds=(self._kind,), dtype=dtype
             )
         else:
-            diagonal = engine.diagonal(
-                self._network(), _checked(X), kinds=(self._kind,)
-            )
+            X, _ = self._checked(X)
+            diagonal = engine.diagonal(self._network(), X, kinds=(self._kind,))
         return diagonal[0]
 
     def path(self, X, Y=None):
@@ -186,10 +192,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         if _on_device(X, Y):
             X, Y, dtype = _checked_there(X, Y)
             return array_gram.path(network, X, Y, kind=self._kind, dtype=dtype)
-        if Y is None:
-            return engine.path(network, _checked(X), kind=self._kind)
-        X, Y = check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
-        return engine.path(network, X, Y, kind=self._kind)
+        return engine.path(network, *self._checked(X, Y), kind=self._kind)
 
     def profile(self, rms=1.0, n_features=None):
         r"""The kernel for rows of one length, as a function of their cosine.
@@ -278,13 +281,16 @@ class _NetworkKernel(DefaultNetwork, Kernel):
             W, options["dtype"] = checked_weights(X, W), precision(X, W)
             X, _ = checked_arrays(X)
         else:
-            X, W = _checked(X), check_array(W, dtype=np.float64)
+            (X, _), W = self._checked(X), check_array(W, dtype=np.float64)
         if tuple(W.shape) != (X.shape[0], X.shape[0]):
             raise ValueError(
                 f"W must have shape {(X.shape[0], X.shape[0])}, one row and column for "
                 f"each row of X. Got {tuple(W.shape)}."
             )
         return contraction(self._network(), X, 0.5 * (W + W.T), **options)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.network == other.network
 
     def __repr__(self):
         inner = "" if self.network is None else repr(self.network)
@@ -369,7 +375,3 @@ def _on_device(*arrays):
 def _checked_there(X, Y=None):
     """Rows as float64 arrays of one device, and the dtype of the result."""
     return *checked_arrays(X, Y), precision(X, Y)
-
-
-def _checked(X):
-    return check_array(X, accept_sparse="csr", dtype=np.float64)

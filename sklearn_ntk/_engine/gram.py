@@ -10,6 +10,7 @@ from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk._engine.room import empty
 from sklearn_ntk.networks._inputs import standard_row
+from sklearn_ntk.networks._masks import check_rows
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
@@ -51,7 +52,7 @@ def gram(
     tuple of ndarray of shape (n, m)
         One for each of `kinds`.
     """
-    network, tile = _prepared(network, X, n_jobs)
+    network, tile = _prepared(network, X, Y, n_jobs)
 
     def evaluate(inputs):
         pairs = network.propagate(inputs).resolve()
@@ -178,6 +179,8 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
 
 
 def _derivatives(network, X, kind):
+    check_rows(network, X)
+
     def evaluation(evaluate, *, dual, size):
         tile = tile_of(network, n_directions=size)
         return Evaluation(evaluate, X, None, ntk=kind == "ntk", dual=dual, tile=tile)
@@ -185,9 +188,12 @@ def _derivatives(network, X, kind):
     return Derivatives(network, X, kind, evaluation)
 
 
-def _prepared(network, X, n_jobs=None):
+def _prepared(network, X, Y=None, n_jobs=None):
     """The network as it is evaluated, and the size of a block of images."""
     network.validate()
+    check_rows(network, X)
+    if Y is not None and Y is not X:
+        check_rows(network, Y, "Y")
     tile = tile_of(network, n_jobs=n_jobs)  # which refuses what would not fit
     with np.errstate(all="ignore"):
         return network.build(standard_row(X.shape[1])), tile

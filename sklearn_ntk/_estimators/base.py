@@ -20,6 +20,7 @@ from sklearn_ntk._solvers.cholesky import Cholesky
 from sklearn_ntk.kernels import NNGP, NTK
 from sklearn_ntk.large_gram import compute_gram
 from sklearn_ntk.networks import Layer
+from sklearn_ntk.networks._masks import allows_nan
 
 __all__ = ["NetworkEstimator", "counting", "noise_of"]
 
@@ -47,6 +48,7 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self._is_precomputed()
         tags.input_tags.sparse = not self._is_precomputed()
+        tags.input_tags.allow_nan = self._allows_nan()
         return tags
 
     def _is_precomputed(self):
@@ -61,9 +63,15 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
         check_is_fitted(self)
         return validate_data(self, X, reset=False, **self._accepted())
 
+    def _allows_nan(self):
+        return isinstance(self.network, Layer) and allows_nan(self.network)
+
     def _accepted(self):
-        sparse = False if self._is_precomputed() else "csr"
-        return {"accept_sparse": sparse, "dtype": np.float64}
+        return {
+            "accept_sparse": False if self._is_precomputed() else "csr",
+            "dtype": np.float64,
+            "ensure_all_finite": "allow-nan" if self._allows_nan() else True,
+        }
 
     def _keep_rows(self, X, y, sample_weight):
         """Keep what counts of the training set, its weights and alphas; y of it."""

@@ -7,7 +7,11 @@ import numpy as np
 
 from sklearn_ntk._sklearn_private import Interval, InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
-from sklearn_ntk.networks._composite import OUTPUT_SCALE, Sequential
+from sklearn_ntk.networks._composite import (
+    MASK_VALUE,
+    OUTPUT_SCALE,
+    Sequential,
+)
 from sklearn_ntk.networks._convolution import Conv
 from sklearn_ntk.networks._dense import Dense
 from sklearn_ntk.networks._names import ACTIVATIONS
@@ -51,6 +55,7 @@ class ImageArchitecture(Architecture):
     _parameter_constraints = {
         "activation": [StrOptions(set(ACTIVATIONS)), Layer],
         "input_shape": [tuple, list, None],
+        "mask_value": MASK_VALUE,
         "weight_variance": [Interval(Real, 0, np.inf, closed="left")],
         "bias_variance": [Interval(Real, 0, np.inf, closed="left")],
         "weight_variance_bounds": BOUNDS,
@@ -63,6 +68,11 @@ class ImageArchitecture(Architecture):
     def image_shape(self):
         """How a row is to be read, channels last."""
         return None if self.input_shape is None else tuple(self.input_shape)
+
+    @property
+    def image_mask(self):
+        """The number of which a pixel consists that does not exist, or None."""
+        return self.mask_value
 
     def validate(self):
         super().validate()
@@ -78,7 +88,10 @@ class ImageArchitecture(Architecture):
 
     def _network(self, *layers):
         return Sequential(
-            *layers, input_shape=self.input_shape, output_scale=self.output_scale
+            *layers,
+            input_shape=self.input_shape,
+            mask_value=self.mask_value,
+            output_scale=self.output_scale,
         )
 
     def _activation(self):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ntk._engine.forward_mode import linear, part_of, value_of
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
+from sklearn_ntk.networks._masks import existing
 from sklearn_ntk.networks._mixtures import from_covariance, mixed_by_row
 from sklearn_ntk.networks._pixels import require_pixels
 
@@ -165,7 +166,7 @@ class SelfAttention(Layer):
         p = pairs.resolve()
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
         form = self._linear if self.scaling == "linear" else self._random
-        nngp, ntk = form(p)
+        nngp, ntk = form(existing(p), p.pixels.mask)
         return from_covariance(
             p,
             nngp + self.bias_variance,
@@ -176,8 +177,8 @@ class SelfAttention(Layer):
             width=None,
         )
 
-    def _linear(self, p):
-        weights = self._weights(p)
+    def _linear(self, p, mask):
+        weights = self._weights(p, mask)
         gain = self.value_variance * self.output_variance
         values = self._embedded(p, p.nngp) if self.positional_in_values else p.nngp
         nngp = mixed_by_row(p, values, weights) * gain
@@ -190,7 +191,7 @@ class SelfAttention(Layer):
             return nngp, 2.0 * nngp
         return nngp, mixed_by_row(p, ntk, weights) * gain + 2.0 * nngp
 
-    def _random(self, p):
+    def _random(self, p, mask):
         xp = p.xp
         gain = (self.key_variance * self.query_variance) * (
             self.value_variance * self.output_variance
@@ -199,25 +200,36 @@ class SelfAttention(Layer):
         def dot(a, b):
             return linear(xp, lambda c: xp.sum(c, axis=(0, 1), keepdims=True), a * b)
 
-        keys = self._embedded(p, p.nngp)
+        def embedded(covariance):
+            found = self._embedded(p, covariance)
+            if mask is None or found is covariance:
+                return found
+            x, y = p.pixels.laid_out(xp, mask)
+            return xp.where(x & y, found, 0.0)
+
+        keys = embedded(p.nngp)
         values = keys if self.positional_in_values else p.nngp
         product = dot(keys, values)
         nngp = gain * product * keys
         if p.ntk is None:
             return nngp, None
-        keys_ntk = self._embedded(p, p.ntk)
+        keys_ntk = embedded(p.ntk)
         values_ntk = keys_ntk if self.positional_in_values else p.ntk
         crossed = dot(keys, values_ntk) + dot(values, keys_ntk)
         ntk = crossed * keys + product * (keys_ntk + 4.0 * keys)
         return nngp, gain * ntk
 
-    def _weights(self, p):
+    def _weights(self, p, mask):
         """The attention weights of each row, of shape (rows, P, P)."""
         xp, pixels = p.xp, p.pixels
         first = pixels.n * pixels.m if pixels.joined else 0
         own = part_of(xp, self._embedded(p, p.nngp), (..., slice(first, None)))
         scale = (self.key_variance * self.query_variance) ** 0.5
         scores = linear(xp, lambda a: xp.permute_dims(a, (2, 0, 1)), own * scale)
+        if mask is not None:
+            without = -np.inf if self.weighting == "softmax" else 0.0
+            keys = xp.permute_dims(mask, (1, 0))[:, None, :]
+            scores = xp.where(keys, scores, without)
         if self.weighting == "identity":
             return scores
         if self.weighting == "abs":

@@ -88,6 +88,11 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
         """Whether there is something for `build` to work out."""
         return type(self).build is not Layer.build
 
+    @property
+    def image_mask(self):
+        """The number of which a pixel consists that does not exist, or None."""
+        return None
+
     def build(self, standard_row):
         """This layer, with all that does not depend on the data worked out.
 
@@ -107,7 +112,8 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
             return NotImplemented
         ours, theirs = self.get_params(deep=False), other.get_params(deep=False)
         return ours.keys() == theirs.keys() and all(
-            np.array_equal(value, theirs[name]) for name, value in ours.items()
+            np.array_equal(value, theirs[name]) or _both_nan(value, theirs[name])
+            for name, value in ours.items()
         )
 
     __hash__ = None  # equal networks may change apart
@@ -205,3 +211,7 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
 
     def _replace_child(self, prefix, child):
         setattr(self, prefix, child)
+
+
+def _both_nan(a, b):
+    return isinstance(a, float) and isinstance(b, float) and a != a and b != b

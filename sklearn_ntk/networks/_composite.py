@@ -16,10 +16,12 @@ from sklearn_ntk._sklearn_private import (
     validate_parameter_constraints,
 )
 from sklearn_ntk.networks._base import BOUNDS, Layer
+from sklearn_ntk.networks._masks import of_one_mask
 from sklearn_ntk.networks._pairs import add_independent
 from sklearn_ntk.networks._pixels import Need
 
 __all__ = [
+    "MASK_VALUE",
     "OUTPUT_SCALE",
     "Composite",
     "Concatenate",
@@ -29,6 +31,7 @@ __all__ = [
     "Sum",
 ]
 
+MASK_VALUE = [Real, None]
 OUTPUT_SCALE = [Interval(Real, 0, np.inf, closed="neither"), StrOptions({"unit"})]
 
 
@@ -116,6 +119,12 @@ class Sequential(Composite):
     input_shape : tuple of int or None, default=None
         How to read a row of X, channels last: its product is the number of features.
         None: a row of a table.
+    mask_value : float or None, default=None
+        For sequences (or images) of unequal size, with an `input_shape`: a position
+        all of whose features equal this number, which may be NaN, does not exist. It
+        is padding to convolutions, has no attention, and is left out of means. A row
+        is then treated as if it had been given without its padding. None: all
+        positions exist.
     output_scale : float or "unit", default=1.0
         Multiplies the variance of the output, the NNGP kernel and the NTK alike.
         "unit": the constant that makes the NTK 1 at a standardised row.
@@ -132,15 +141,22 @@ class Sequential(Composite):
 
     _parameter_constraints = {
         "input_shape": [tuple, list, None],
+        "mask_value": MASK_VALUE,
         "output_scale": OUTPUT_SCALE,
         "output_scale_bounds": BOUNDS,
     }
 
     def __init__(
-        self, *layers, input_shape=None, output_scale=1.0, output_scale_bounds="fixed"
+        self,
+        *layers,
+        input_shape=None,
+        mask_value=None,
+        output_scale=1.0,
+        output_scale_bounds="fixed",
     ):
         super().__init__(*layers)
         self.input_shape = input_shape
+        self.mask_value = mask_value
         self.output_scale = output_scale
         self.output_scale_bounds = output_scale_bounds
 
@@ -150,6 +166,23 @@ class Sequential(Composite):
         if self.input_shape is not None:
             return tuple(self.input_shape) if len(self.input_shape) > 1 else None
         return self.layers[0].image_shape if self.layers else None
+
+    @property
+    def image_mask(self):
+        """The number of which a pixel consists that does not exist, or None."""
+        if self.mask_value is not None:
+            return self.mask_value
+        return getattr(self.layers[0], "image_mask", None) if self.layers else None
+
+    def validate(self):
+        super().validate()
+        if self.mask_value is not None and self.image_shape is None:
+            raise InvalidParameterError(
+                "The 'mask_value' parameter of Sequential needs an 'input_shape' "
+                "(length, channels): only positions of a sequence or an image can be "
+                f"left out. Got mask_value={self.mask_value!r} and "
+                f"input_shape={self.input_shape!r}."
+            )
 
     def needs(self, after):
         for layer in reversed(self.layers):
@@ -175,7 +208,7 @@ class Sequential(Composite):
                 "GlobalAvgPool before its last Dense. What goes out here is an image "
                 f"of shape {output}."
             )
-        return pairs.as_images(shape, self.needs(Need()))
+        return pairs.as_images(shape, self.needs(Need()), self.image_mask)
 
     @property
     def has_constants(self):
@@ -235,6 +268,12 @@ class _Parallel(Composite):
         found = [layer.image_shape for layer in self.layers]
         return next((shape for shape in found if shape is not None), None)
 
+    @property
+    def image_mask(self):
+        """The number of which a pixel consists that does not exist, or None."""
+        found = [getattr(layer, "image_mask", None) for layer in self.layers]
+        return next((value for value in found if value is not None), None)
+
     def needs(self, after):
         return reduce(or_, (layer.needs(after) for layer in self.layers), after)
 
@@ -258,7 +297,7 @@ class _Parallel(Composite):
         if not self.layers:
             raise ValueError(f"{type(self).__name__} needs at least one branch.")
         forked = pairs.forked()
-        return [layer.propagate(forked).resolve() for layer in self.layers]
+        return of_one_mask([b.propagate(forked).resolve() for b in self.layers])
 
     def _require(self, fulfilled, what):
         """All branches but one must be `fulfilled`."""

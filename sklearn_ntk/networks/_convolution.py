@@ -8,6 +8,7 @@ from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._averages import averaged
 from sklearn_ntk.networks._dense import Dense
 from sklearn_ntk.networks._maps import Place
+from sklearn_ntk.networks._masks import existing, masked
 from sklearn_ntk.networks._pixels import require_pixels
 from sklearn_ntk.networks._windows import Windows, per_axis
 
@@ -103,8 +104,9 @@ class _Convolution(Dense):
 
     def _mixed(self, p):
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
-        windows = self.windows(p.pixels.shape)
-        return averaged(p, windows, 1.0 / windows.n_taps), windows.n_taps
+        windows, mask = self.windows(p.pixels.shape), p.pixels.mask
+        means = averaged(existing(p), windows, 1.0 / windows.n_taps)
+        return masked(means, windows.lasting(p.xp, mask), self), windows.n_taps
 
 
 _DOC = """

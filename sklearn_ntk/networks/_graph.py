@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._maps import Mixture
+from sklearn_ntk.networks._masks import existing, masked
 from sklearn_ntk.networks._mixtures import from_covariance, mixed, mixed_by_row
 from sklearn_ntk.networks._pixels import require_pixels
 
@@ -100,9 +101,11 @@ class GraphConv(Layer):
     def propagate(self, pairs):
         p = pairs.resolve()
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
+        mask, p = p.pixels.mask, existing(p)
         if not self._by_row:
-            return mixed(p, Mixture(self._matrix()), p.pixels.shape)
+            out = mixed(p, Mixture(self._matrix()), p.pixels.shape)
+            return masked(out, mask, self)
         nngp, ntk = mixed_by_row(p, p.nngp, p.pixels.graphs), p.ntk
         if ntk is not None and not isinstance(ntk, float):
             ntk = mixed_by_row(p, ntk, p.pixels.graphs)
-        return from_covariance(p, nngp, ntk, p.pixels.shape)
+        return masked(from_covariance(p, nngp, ntk, p.pixels.shape), mask, self)

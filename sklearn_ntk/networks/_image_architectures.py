@@ -33,6 +33,9 @@ class ConvNet(ImageArchitecture):
     input_shape : tuple of int
         How to read a row, channels last: (height, width, channels) for images,
         (length, channels) for sequences. It must be given.
+    mask_value : float or None, default=None
+        What sequences or images of unequal size are padded with, as in `Sequential`.
+        None: all positions exist.
     kernel_size, stride, padding : default=3, 1 and "same"
         Of every `Conv`.
     weight_variance : float, default=2.0
@@ -84,6 +87,7 @@ class ConvNet(ImageArchitecture):
         activation="relu",
         *,
         input_shape=None,
+        mask_value=None,
         kernel_size=3,
         stride=1,
         padding="same",
@@ -98,6 +102,7 @@ class ConvNet(ImageArchitecture):
         self.pooling = pooling
         self.activation = activation
         self.input_shape = input_shape
+        self.mask_value = mask_value
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
@@ -135,7 +140,9 @@ class Myrtle(ImageArchitecture):
 
     In three stages, each but the last followed by a mean over windows of 2 x 2 pixels
     and the last by the mean over all; then a linear readout. Stages have (2, 1, 1),
-    (2, 2, 2) or (3, 3, 3) convolutions of 3 x 3 pixels.
+    (2, 2, 2) or (3, 3, 3) convolutions of 3 x 3 pixels. On the images of the reference,
+    of 32 x 32 pixels, its three last means over 2 x 2 are the one over all here. Of
+    images of other sizes a last row or column that fills no window is left out.
 
     Parameters
     ----------
@@ -145,6 +152,8 @@ class Myrtle(ImageArchitecture):
     input_shape : tuple of int
         How to read a row: (height, width, channels). It must be given, and height and
         width at least 4.
+    mask_value : float or None, default=None
+        What images of unequal size are padded with, as in `Sequential`.
     weight_variance, bias_variance, output_scale
         As for `ConvNet`.
     weight_variance_bounds, bias_variance_bounds, output_scale_bounds
@@ -177,6 +186,7 @@ class Myrtle(ImageArchitecture):
         activation="relu",
         *,
         input_shape=None,
+        mask_value=None,
         weight_variance=2.0,
         bias_variance=0.0,
         weight_variance_bounds="fixed",
@@ -187,6 +197,7 @@ class Myrtle(ImageArchitecture):
         self.depth = depth
         self.activation = activation
         self.input_shape = input_shape
+        self.mask_value = mask_value
         self.weight_variance = weight_variance
         self.bias_variance = bias_variance
         self.weight_variance_bounds = weight_variance_bounds
@@ -218,7 +229,7 @@ class Myrtle(ImageArchitecture):
             [self._conv(3), self._activation()] * count
             for count in self._stages[self.depth]
         ]
-        ends = AvgPool(2), AvgPool(2), GlobalAvgPool()
+        ends = AvgPool(2, 2), AvgPool(2, 2), GlobalAvgPool()
         layers = [
             layer
             for stage, end in zip(stages, ends, strict=True)
@@ -242,6 +253,8 @@ class WideResNet(ImageArchitecture):
         The name of an activation, or the activation itself where it has parameters.
     input_shape : tuple of int
         How to read a row: (height, width, channels). It must be given.
+    mask_value : float or None, default=None
+        What images of unequal size are padded with, as in `Sequential`.
     weight_variance, bias_variance, output_scale
         As for `ConvNet`.
     weight_variance_bounds, bias_variance_bounds, output_scale_bounds
@@ -274,6 +287,7 @@ class WideResNet(ImageArchitecture):
         activation="relu",
         *,
         input_shape=None,
+        mask_value=None,
         weight_variance=2.0,
         bias_variance=0.0,
         weight_variance_bounds="fixed",
@@ -284,6 +298,7 @@ class WideResNet(ImageArchitecture):
         self.depth = depth
         self.activation = activation
         self.input_shape = input_shape
+        self.mask_value = mask_value
         self.weight_variance = weight_variance
         self.bias_variance = bias_variance
         self.weight_variance_bounds = weight_variance_bounds

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace, value_of
 from sklearn_ntk.networks._double_double import sine_between
+from sklearn_ntk.networks._masks import existing_pixels
 from sklearn_ntk.networks._pairs import Pairs
 from sklearn_ntk.networks._pixel_inputs import pixel_pairs
 from sklearn_ntk.networks._relevance import VectorSeed
@@ -73,7 +74,7 @@ class Inputs:
         """These inputs, as a branch of a network sees them."""
         return self
 
-    def as_images(self, shape, need):
+    def as_images(self, shape, need, mask_value=None):
         """The inputs, each row an image or a sequence.
 
         Parameters
@@ -82,8 +83,28 @@ class Inputs:
             Of a row, channels last.
         need : Need
             What the network asks of the pixels.
+        mask_value : float or None, default=None
+            A pixel all of whose features equal it does not exist. None: all do.
         """
-        return self._replace(image=(shape, need))
+        if mask_value is None or self._standard:
+            return self._replace(image=(shape, need, None))
+        X, mask_x = self._without_padding(self.X, shape, mask_value)
+        Y, masks = self.Y, [mask_x]
+        if Y is self.X:
+            Y, masks = X, [mask_x, mask_x]
+        elif Y is not None:
+            Y, mask_y = self._without_padding(Y, shape, mask_value)
+            masks = [mask_x, mask_y]
+        if self.xp.all(self.xp.concat(masks)):
+            masks = None
+        return self._replace(X=X, Y=Y, image=(shape, need, masks))
+
+    def _without_padding(self, X, shape, mask_value):
+        """Rows with zeros for pixels that do not exist, and which do."""
+        xp, X = self.xp, X.toarray() if sparse.issparse(X) else X
+        exists = existing_pixels(xp, X, shape, mask_value)
+        pixels = xp.reshape(X, (*exists.shape, shape[-1]))
+        return xp.reshape(xp.where(exists[:, :, None], pixels, 0.0), X.shape), exists
 
     def flattened(self):
         """The inputs as rows of features."""

@@ -8,12 +8,25 @@ ROUNDING = 4e-15  # squared sine that rounding of the covariance leaves of 0
 __all__ = ["from_covariance", "mixed", "mixed_by_row"]
 
 
-def mixed(p, pixel_map, shape):
-    """The pairs of an image of another shape, made by a linear map of pixels."""
-    nngp = p.pixels.mapped(p.xp, pixel_map, p.nngp)
-    ntk = p.ntk
+def mixed(p, pixel_map, shape, gain=None):
+    """The pairs of an image of another shape, made by a linear map of pixels.
+
+    Parameters
+    ----------
+    p : Pairs
+    pixel_map : PixelMap
+    shape : tuple of int
+    gain : array or None, default=None
+        Factors of the pairs that come out. None: there are none.
+    """
+
+    def made(a):
+        new = p.pixels.mapped(p.xp, pixel_map, a)
+        return new if gain is None else new * gain
+
+    nngp, ntk = made(p.nngp), p.ntk
     if ntk is not None and not isinstance(ntk, float):
-        ntk = p.pixels.mapped(p.xp, pixel_map, ntk)
+        ntk = made(ntk)
     return from_covariance(p, nngp, ntk, shape)
 
 

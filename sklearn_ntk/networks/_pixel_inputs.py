@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 from scipy import sparse
 
 from sklearn_ntk.networks._pairs import Pairs
@@ -14,7 +13,7 @@ CLOSE = 1e-3  # where 1 - |cos| is below, the angle comes from the pixels' diffe
 GATHERED = 2**20  # numbers held at once while close pairs are looked at
 
 
-def pixel_pairs(inputs, shape, need):
+def pixel_pairs(inputs, shape, need, masks):
     """The `Pairs` of the pixels of rows.
 
     Parameters
@@ -24,6 +23,8 @@ def pixel_pairs(inputs, shape, need):
         Of a row, channels last.
     need : Need
         What the network asks of them.
+    masks : list of array of bool, shape (rows, P), or None
+        Which of the pixels of X, and of Y if there is one, exist; None: all do.
     """
     xp = inputs.xp
     *spatial, channels = shape
@@ -41,6 +42,7 @@ def pixel_pairs(inputs, shape, need):
         None if y is None else y.shape[1],
         joined=need.own and y is not None,
         graphs=graphs,
+        mask=None if masks is None else xp.permute_dims(xp.concat(masks), (1, 0)),
     )
     own_x = own_y = None
     if y is None or pixels.joined:
@@ -132,12 +134,5 @@ def _laid_out(xp, pixels, block, own_x, own_y):
 
 def _stds(xp, pixels, norm_x, norm_y, channels):
     """Standard deviations of the pixels, in shapes that broadcast against pairs."""
-    x = norm_x / channels**0.5
-    y = x if norm_y is None else norm_y / channels**0.5
-    if pixels.joined:
-        i, j = (np.asarray(k) - pixels.n * pixels.m for k in pixels.partners)
-        rows = xp.concat([x, y], axis=-1)
-        x, y = (xp.take(rows, xp.asarray(k), axis=-1) for k in (i, j))
-    elif pixels.m is not None:
-        x, y = x[:, :, None], y[:, None, :]
-    return (x[:, None], y[None, :]) if pixels.full else (x, y)
+    norms = norm_x if norm_y is None else xp.concat([norm_x, norm_y], axis=-1)
+    return pixels.laid_out(xp, norms / channels**0.5)

@@ -81,6 +81,8 @@ class Pixels:
         all along one axis.
     graphs : array of shape (n + m, N, N) or None
         Adjacency matrices of the rows of X, then of those of Y.
+    mask : array of bool, shape (P, n + m), or None
+        Which pixels exist, likewise. None: all do.
     """
 
     shape: tuple
@@ -89,6 +91,7 @@ class Pixels:
     m: int | None
     joined: bool = False
     graphs: Any = None
+    mask: Any = None
 
     @property
     def size(self):
@@ -150,6 +153,23 @@ class Pixels:
             linear(xp, lambda a, k=k: xp.take(a, xp.asarray(k), axis=-1), own)
             for k in (i, j)
         )
+
+    def laid_out(self, xp, rows):
+        """Numbers of x and of x' in shapes that broadcast against pairs.
+
+        Parameters
+        ----------
+        rows : array of shape (P, n + m)
+            Of the pixels of the rows of X, then of those of Y; (P, n) without Y.
+        """
+        if self.m is None:
+            x = y = rows
+        elif self.joined:
+            own = [k - self.n * self.m for k in self.partners]
+            x, y = (xp.take(rows, xp.asarray(k), axis=-1) for k in own)
+        else:
+            x, y = rows[:, : self.n, None], rows[:, None, self.n :]
+        return (x[:, None], y[None, :]) if self.full else (x, y)
 
     @property
     def partners(self):
@@ -239,7 +259,9 @@ def at_same_place(p):
 def selected(p, places, shape):
     """The pairs of some of the pixels, given by their flat indices."""
     xp, old = p.xp, p.pixels
-    pixels, selection = old.replace(shape=shape), Selection(places, old.size)
+    mask = None if old.mask is None else old.mask[places]
+    pixels = old.replace(shape=shape, mask=mask)
+    selection = Selection(places, old.size)
 
     def rows(a, side):
         if a.shape[side] == 1:
@@ -290,8 +312,14 @@ def without_pixels(p):
     )
 
 
-def root_mean_square(xp, std, pixels, side, axes):
-    """The root of the mean variance along some axes of an image, at every pixel."""
+def root_mean_square(xp, std, pixels, side, axes, exists=None):
+    """The root of the mean variance along some axes of an image, at every pixel.
+
+    Parameters
+    ----------
+    exists : array of bool or None, default=None
+        Over which pixels, of the shape of `std`. None: over all.
+    """
     axes = tuple(side + axis for axis in axes)
 
     def means(a):
@@ -300,7 +328,11 @@ def root_mean_square(xp, std, pixels, side, axes):
         mean = xp.mean(image, axis=axes, keepdims=True)
         return xp.reshape(xp.broadcast_to(mean, shape), a.shape)
 
-    return xp.sqrt(linear(xp, means, std**2))
+    if exists is None:
+        return xp.sqrt(linear(xp, means, std**2))
+    share = means(xp.astype(exists, value_of(std).dtype))
+    found = linear(xp, means, xp.where(exists, std, 0.0) ** 2)
+    return xp.sqrt(ratio(xp, found, share))
 
 
 def _is_number(ntk):

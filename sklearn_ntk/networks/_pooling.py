@@ -10,9 +10,10 @@ from sklearn_ntk._sklearn_private import StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._convolution import check_fits, check_window
 from sklearn_ntk.networks._maps import Mixture
+from sklearn_ntk.networks._masks import existing, existing_share, masked
 from sklearn_ntk.networks._mixtures import mixed
 from sklearn_ntk.networks._pixels import require_pixels, selected, without_pixels
-from sklearn_ntk.networks._windows import Windows, per_axis
+from sklearn_ntk.networks._windows import Windows, occurrences, per_axis
 
 __all__ = [
     "AvgPool",
@@ -48,9 +49,27 @@ class _Mixing(Layer):
     def propagate(self, pairs):
         p = pairs.resolve()
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
-        weights = self.weights(p.pixels.shape)
-        pool = Mixture(reduce(np.kron, weights))
-        return mixed(p, pool, tuple(len(w) for w in weights))
+        xp, mask, shape = p.xp, p.pixels.mask, p.pixels.shape
+        p, gain = existing(p), None
+        weights = self.weights(shape)
+        matrix = reduce(np.kron, weights)
+        if mask is not None and self._of_existing:
+            share = existing_share(xp, xp.asarray(matrix), mask)
+            gain = math.prod(p.pixels.laid_out(xp, 1.0 / share))
+        out = mixed(p, Mixture(matrix), tuple(len(w) for w in weights), gain)
+        return out if mask is None else masked(out, self.lasting(xp, mask, shape), self)
+
+    _of_existing = True  # whether weights are shared out among the pixels that exist
+
+    def lasting(self, xp, mask, shape):
+        """Which of the new pixels exist, where some of the old do not.
+
+        Parameters
+        ----------
+        mask : array of bool, shape (pixels, rows)
+        shape : tuple of int
+        """
+        raise NotImplementedError
 
 
 class _Pool(_Mixing):
@@ -64,18 +83,29 @@ class _Pool(_Mixing):
         super().validate()
         check_window(self, ["window", "stride"])
 
-    def counts(self, shape):
-        """For each axis how often a pixel is in a window, (output size, input size)."""
+    def windows(self, shape):
+        """The windows over an image of this shape."""
         window = per_axis(self.window, len(shape), self, "window")
-        stride = window
+        check_fits(self, "window", window, shape, self.padding)
         if self.stride is not None:
             stride = per_axis(self.stride, len(shape), self, "stride")
-        check_fits(self, "window", window, shape, self.padding)
-        tables = Windows(shape, window, stride, self.padding).tables
-        return [
-            np.sum(table[:, :, None] == np.arange(n), axis=1, dtype=float)
-            for table, n in zip(tables, shape, strict=True)
-        ]
+            return Windows(shape, window, stride, self.padding)
+        if self.padding == "valid" and any(map(int.__mod__, shape, window)):
+            raise ValueError(
+                f"The 'window' parameter of {type(self).__name__} must divide the size "
+                f"of what comes in, {shape}. Got {window}. Give a 'stride', and pixels "
+                "that fill no window are left out; use Crop before it, or "
+                "padding='same'."
+            )
+        padding = "same" if self.padding == "valid" else self.padding
+        return Windows(shape, window, window, padding)
+
+    def counts(self, shape):
+        """For each axis how often a pixel is in a window, (output size, input size)."""
+        return list(map(occurrences, self.windows(shape).tables, shape))
+
+    def lasting(self, xp, mask, shape):
+        return self.windows(shape).lasting(xp, mask)
 
 
 class AvgPool(_Pool):
@@ -117,6 +147,10 @@ class AvgPool(_Pool):
         self.padding = padding
         self.count_padding = count_padding
 
+    @property
+    def _of_existing(self):
+        return self.padding != "same" or not self.count_padding
+
     def weights(self, shape):
         window = per_axis(self.window, len(shape), self, "window")
         counts = self.counts(shape)
@@ -150,6 +184,8 @@ class SumPool(_Pool):
         self.window = window
         self.stride = stride
         self.padding = padding
+
+    _of_existing = False
 
     def weights(self, shape):
         return self.counts(shape)
@@ -187,6 +223,9 @@ class GlobalAvgPool(_Mixing):
         require_pixels(self, shape)
         return [()]
 
+    def lasting(self, xp, mask, shape):
+        return None
+
     def propagate(self, pairs):
         return without_pixels(super().propagate(pairs))
 
@@ -203,6 +242,8 @@ class GlobalSumPool(GlobalAvgPool):
     >>> Sequential(Conv(3), ReLU(), GlobalSumPool())
     Sequential(Conv(), ReLU(), GlobalSumPool())
     """
+
+    _of_existing = False
 
     def weights(self, shape):
         return [np.ones((1, n)) for n in shape]
@@ -266,7 +307,8 @@ class Crop(_Mixing):
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
         shape = p.pixels.shape
         places = np.arange(math.prod(shape)).reshape(shape)[tuple(self._parts(shape))]
-        return selected(p, places.ravel(), places.shape)
+        part = selected(p, places.ravel(), places.shape)
+        return masked(part, part.pixels.mask, self)
 
 
 class Resize(_Mixing):
@@ -310,6 +352,10 @@ class Resize(_Mixing):
     def weights(self, shape):
         size = per_axis(self.shape, len(shape), self, "shape")
         return [self._of_axis(*sizes) for sizes in zip(shape, size, strict=True)]
+
+    def lasting(self, xp, mask, shape):
+        weights = xp.asarray(reduce(np.kron, self.weights(shape)))
+        return xp.matmul(weights, xp.astype(mask, weights.dtype)) >= 0.5
 
     def _of_axis(self, n_in, n_out):
         centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5

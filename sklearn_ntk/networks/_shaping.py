@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._averages import averaged
 from sklearn_ntk.networks._base import Layer
+from sklearn_ntk.networks._masks import existing
 from sklearn_ntk.networks._pixels import (
     Need,
     at_same_place,
@@ -63,7 +64,7 @@ class Flatten(Layer):
         p = pairs.resolve()
         if p.pixels is None:
             return pairs
-        p = at_same_place(p)
+        p = existing(at_same_place(p))
         shape = p.pixels.shape
         windows = Windows(shape, shape, shape, "valid")
         mean = averaged(p, windows, 1.0 / p.pixels.size)
@@ -142,8 +143,11 @@ class LayerNorm(Layer):
         axes = self._pixel_axes(() if pixels is None else pixels.shape)
         std_x, std_y = p.std_x, p.std_y
         if axes:
-            std_x = root_mean_square(xp, std_x, pixels, 0, axes)
-            std_y = root_mean_square(xp, std_y, pixels, pixels.side_y, axes)
+            exist = None, None
+            if pixels.mask is not None:
+                exist = pixels.laid_out(xp, pixels.mask)
+            std_x = root_mean_square(xp, std_x, pixels, 0, axes, exist[0])
+            std_y = root_mean_square(xp, std_y, pixels, pixels.side_y, axes, exist[1])
         x = 1.0 / xp.hypot(std_x, self.eps**0.5 + xp.zeros_like(std_x))
         y = 1.0 / xp.hypot(std_y, self.eps**0.5 + xp.zeros_like(std_y))
         return p.replace(

@@ -47,6 +47,9 @@ class Transformer(ImageArchitecture):
         ``exp(-distance)``.
     key_variance : float, default=1.0
         Variance of keys and queries: the sharpness of attention.
+    mask_value : float or None, default=None
+        What sequences of unequal length are padded with, as in `Sequential`. None: all
+        positions exist.
     weight_variance, bias_variance, output_scale
         As for `ConvNet`; they are those of the `Dense` layers.
     weight_variance_bounds, bias_variance_bounds, output_scale_bounds
@@ -86,6 +89,7 @@ class Transformer(ImageArchitecture):
         activation="relu",
         *,
         input_shape=None,
+        mask_value=None,
         weighting="softmax",
         positional="sum",
         positional_variance=1.0,
@@ -102,6 +106,7 @@ class Transformer(ImageArchitecture):
         self.pooling = pooling
         self.activation = activation
         self.input_shape = input_shape
+        self.mask_value = mask_value
         self.weighting = weighting
         self.positional = positional
         self.positional_variance = positional_variance

@@ -2,14 +2,14 @@
 
 import itertools
 import math
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy import sparse
 
 from sklearn_ntk.networks._maps import PixelMap
 
-__all__ = ["Windows", "per_axis"]
+__all__ = ["Windows", "occurrences", "per_axis"]
 
 
 def per_axis(value, n_axes, layer, name):
@@ -44,7 +44,8 @@ class Windows(PixelMap):
     def __init__(self, shape, size, stride, padding, *, transposed=False):
         table = _transposed_table if transposed else _table
         self.key = shape, size, stride, padding, transposed
-        self.shape = shape
+        self.shape, self.stride = shape, stride
+        self.padding, self.transposed = padding, transposed
         self.tables = [
             table(*of_axis, padding)
             for of_axis in zip(shape, size, stride, strict=True)
@@ -68,6 +69,39 @@ class Windows(PixelMap):
             shape = grids.shape[0] * grids.shape[1], grids.shape[2] * grids.shape[3]
             grids, outside = grids.reshape(shape), outside.reshape(shape)
         return np.where(outside, -1, grids)
+
+    def lasting(self, xp, mask):
+        """Which of the windows exist, where some pixels do not.
+
+        With padding "valid" those all of whose pixels do. Otherwise there are as many
+        as a stride makes of the pixels: those that stand for one that exists.
+
+        Parameters
+        ----------
+        mask : array of bool, shape (pixels, rows), or None
+
+        Returns
+        -------
+        array of bool, shape (windows, rows), or None
+        """
+        if mask is None:
+            return None
+        full = self.padding == "valid" and not self.transposed
+        tables = self.tables
+        if not full:
+            axes = zip(self.shape, self.stride, self.tables, strict=True)
+            tables = [self._stands_for(*of_axis) for of_axis in axes]
+        matrix = reduce(np.kron, map(occurrences, tables, self.shape))
+        found = xp.matmul(xp.asarray(matrix), xp.astype(mask, xp.float64))
+        needed = np.sum(matrix, axis=1, keepdims=True) if full else 1.0
+        return found > xp.asarray(needed) - 0.5
+
+    def _stands_for(self, length, stride, table):
+        """Which pixels each window along an axis stands for."""
+        if not self.transposed:
+            return _table(length, stride, stride, "same")
+        place = np.minimum(np.arange(len(table)) // stride, length - 1)[:, None]
+        return np.hstack([table, place]) if self.padding == "valid" else place
 
     def sums(self, xp, a, sides):
         """Sums over windows, the same tap of all sides at a time.
@@ -110,6 +144,11 @@ def _axis_sums(table, length, before, after, full):
             A = sparse.kron(*(reversed(parts) if swapped else parts), "csr")
         total = total + (sparse.kron(A, A, "csr") if full else A)
     return total
+
+
+def occurrences(table, length):
+    """How often each pixel along an axis is in each window."""
+    return np.sum(table[:, :, None] == np.arange(length), axis=1, dtype=float)
 
 
 def _expanded(shape, sides, image):
