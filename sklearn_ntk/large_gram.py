@@ -21,6 +21,8 @@ from sklearn_ntk._large.progress import Progress
 from sklearn_ntk._large.workers import WorkerLostError, blocks, n_devices, n_workers
 from sklearn_ntk._large.zarr import ZarrFile, is_zarr_array
 from sklearn_ntk._sklearn_private import InvalidParameterError
+from sklearn_ntk.kernels import NNGP, NTK
+from sklearn_ntk.networks._masks import allows_nan, check_rows
 
 __all__ = ["compute_gram"]
 
@@ -145,7 +147,7 @@ def compute_gram(
             f"sklearn.gaussian_process.kernels. Got {kernel!r} instead."
         )
     dtype = _checked_dtype(dtype)
-    X, Y = _checked_data(X, Y)
+    X, Y = _checked_data(kernel, X, Y)
     lanes = _checked_lanes(device, X, Y, n_jobs)
     shape = X.shape[0], (X if Y is None else Y).shape[0]
     plan = BlockPlan(shape, Y is None, block_size(on_device=lanes is not None))
@@ -170,12 +172,24 @@ def _checked_dtype(dtype):
     return checked
 
 
-def _checked_data(X, Y):
+def _checked_data(kernel, X, Y):
+    """Rows that are finite but for masks, none of which leaves nothing."""
     if is_device_array(X) or is_device_array(Y):
         return checked_arrays(X, Y)
+    kernels = [kernel, *kernel.get_params().values()]
+    networks = [k._network() for k in kernels if isinstance(k, NTK | NNGP)]
+    options = {"accept_sparse": "csr", "dtype": np.float64}
+    if any(map(allows_nan, networks)):
+        options["ensure_all_finite"] = "allow-nan"
     if Y is None:
-        return check_array(X, accept_sparse="csr", dtype=np.float64), None
-    return check_pairwise_arrays(X, Y, accept_sparse="csr", dtype=np.float64)
+        X = check_array(X, **options)
+    else:
+        X, Y = check_pairwise_arrays(X, Y, **options)
+    for network in networks:
+        check_rows(network, X)
+        if Y is not None:
+            check_rows(network, Y, "Y")
+    return X, Y
 
 
 def _checked_lanes(device, X, Y, n_jobs):

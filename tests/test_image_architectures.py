@@ -96,6 +96,7 @@ def test_grid_search(X):
         (ConvNet(input_shape=(4, 4, 2), kernel_size=0), "'kernel_size' parameter"),
         (Myrtle(6, input_shape=(4, 4, 2)), "'depth'.*5, 7 or 10"),
         (Myrtle(5, input_shape=(2, 8, 2)), "'window'.*must not exceed"),
+        (ConvNet(input_shape=(4, 4, 2), mask_value="x"), "'mask_value' parameter"),
         (WideResNet(12, input_shape=(4, 4, 2)), "'depth'.*6 n"),
         (Transformer(), "'input_shape' parameter of Transformer"),
     ],

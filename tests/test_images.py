@@ -191,6 +191,12 @@ def test_pools_are_related(images):
     assert_same(counted, uncounted, images)  # away from the edges
 
 
+def test_pool_with_a_stride_leaves_out_what_fills_no_window(images):
+    network = on_images(conv(), ReLU(), AvgPool(2, 2), Flatten(), dense())
+    whole = on_images(conv(), ReLU(), Crop(0, (4, 2)), AvgPool(2), Flatten(), dense())
+    assert_same(network, whole, images)
+
+
 def test_crop_and_resize_that_change_nothing(images):
     plain = on_images(conv(), ReLU(), conv(), ReLU(), GlobalAvgPool(), Dense())
     for layer in (
@@ -302,6 +308,11 @@ def test_inner_network_reads_images(images):
         (on_images(conv(0), Flatten()), "'kernel_size'.*positive"),
         (on_images(conv(3, 0), Flatten()), "'stride'.*positive"),
         (on_images(AvgPool(5), Flatten()), "'window'.*must not exceed"),
+        (
+            on_images(AvgPool(2), Flatten()),
+            r"'window'.*must divide.*\(4, 3\).*'stride'",
+        ),
+        (on_images(SumPool((4, 2)), Flatten()), r"'window'.*SumPool must divide"),
         (on_images(conv(), Crop(3, 3), Flatten()), "leaves nothing"),
         (on_images(conv(), Crop((1, 1, 1)), Flatten()), "'start'.*2 axes"),
         (on_images(conv(), Resize(0), Flatten()), "'shape'.*positive"),

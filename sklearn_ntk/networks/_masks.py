@@ -63,8 +63,9 @@ def check_rows(network, X, name="X"):
     name : str, default="X"
         What a message calls it.
     """
-    shape, value = network.image_shape, network.image_mask
-    if value is None or shape is None or math.prod(shape) != X.shape[1]:
+    value = network.image_mask
+    shape = None if value is None else network.image_shape
+    if shape is None or math.prod(shape) != X.shape[1]:
         return
     for part in gen_batches(X.shape[0], max(1, NUMBERS // X.shape[1])):
         rows = X[part].toarray() if sparse.issparse(X) else X[part]

@@ -118,9 +118,10 @@ class AvgPool(_Pool):
     ----------
     window : int or tuple of int, default=2
     stride : int, tuple of int or None, default=None
-        None: the window, so that windows do not overlap.
+        None: the window, so that windows do not overlap; with padding "valid" they
+        must then fill the image, else a ValueError says so.
     padding : {"same", "valid", "circular"}, default="valid"
-        "valid": pixels that fill no window are left out.
+        "valid": with a stride, pixels that fill no window are left out.
     count_padding : bool, default=True
         Whether zeros beyond the edges count in the mean, with padding "same".
 
@@ -169,9 +170,10 @@ class SumPool(_Pool):
     ----------
     window : int or tuple of int, default=2
     stride : int, tuple of int or None, default=None
-        None: the window, so that windows do not overlap.
+        None: the window, so that windows do not overlap; with padding "valid" they
+        must then fill the image, else a ValueError says so.
     padding : {"same", "valid", "circular"}, default="valid"
-        "valid": pixels that fill no window are left out.
+        "valid": with a stride, pixels that fill no window are left out.
 
     Examples
     --------
