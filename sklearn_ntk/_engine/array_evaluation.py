@@ -1,5 +1,7 @@
 """A function of pairs of rows, evaluated on blocks of arrays of any library."""
 
+import math
+
 import numpy as np
 
 from sklearn_ntk._engine.array_program import ArrayProgram
@@ -63,12 +65,9 @@ class ArrayEvaluation:
         with on_device_of(self.X), np.errstate(all="ignore"):
             runner = self.runner()
             side = self._side(FORMULAS if runner is None else runner.n_arrays)
-            tasks = blocks(
-                self.X.shape[0],
-                self.Y.shape[0],
-                (side, side),
-                symmetric=self.symmetric,
-            )
+            n, m = self.X.shape[0], self.Y.shape[0]
+            shape = _even(n, side), _even(m, side)
+            tasks = blocks(n, m, shape, symmetric=self.symmetric)
             factors = [] if runner is None else self._factors(runner.program)
             overflow = False
             for rows, columns in tasks:
@@ -171,3 +170,8 @@ class ArrayEvaluation:
         """Values of double precision in that of the result."""
         dtype = data_type(self.arrays, self.dtype)
         return self.arrays.astype(values, dtype, copy=False)
+
+
+def _even(length, most):
+    """The length of as few parts as can be, of which one may be a little shorter."""
+    return math.ceil(length / math.ceil(length / most))

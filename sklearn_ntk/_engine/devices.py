@@ -23,6 +23,7 @@ __all__ = [
     "namespace",
     "on_device_of",
     "scratch_memory",
+    "to_cuda",
 ]
 
 SHARE = 0.5  # of the memory that is free on a device, for scratch
@@ -85,6 +86,11 @@ def data_type(xp, dtype):
 def detached(X):
     """X without the record that PyTorch differentiates by."""
     return X.detach() if array_api_compat.is_torch_array(X) else X
+
+
+def to_cuda(X):
+    """A NumPy array on the current CUDA device."""
+    return cupy().asarray(X)
 
 
 def on_device_of(X):

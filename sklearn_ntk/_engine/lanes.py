@@ -7,7 +7,7 @@ each with a stream of its own: one computes while the result of the other travel
 from contextlib import contextmanager
 from functools import cache
 
-from sklearn_ntk._engine.devices import cupy, cupy_of, host_array, library
+from sklearn_ntk._engine.devices import cupy, cupy_of, host_array, library, to_cuda
 
 __all__ = ["ArrayLanes", "CudaLanes", "lanes_of"]
 
@@ -87,7 +87,7 @@ class CudaLanes:
 
     def moved(self, X):
         """Rows as an array of the lane's device."""
-        return cupy().asarray(X)
+        return to_cuda(X)
 
     def to_host(self, values):
         """A block as a NumPy array, once all of it is there.

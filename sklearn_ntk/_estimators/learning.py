@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ntk._engine.devices import host_array, to_cuda
 from sklearn_ntk._engine.threads import single_threaded_blas
 from sklearn_ntk._estimators.base import noise_of
 from sklearn_ntk._estimators.marginal_likelihood import (
@@ -79,10 +80,16 @@ class LearnedLikelihood:
     def _slope(self, kernel, factor, alpha):
         y = self._outputs()
         slope = gram_slope(factor, y)
-        parts = [[]] if kernel is None else [kernel.gradient_dot(self.X_fit_, slope)]
+        parts = [[]] if kernel is None else [self._contracted(kernel, slope)]
         if self._alpha_is_free():
             parts.append([alpha_slope(slope, alpha, self._weight, y.shape[1])])
         return np.concatenate(parts)
+
+    def _contracted(self, kernel, slope):
+        """The kernel's part, by the device that was asked for."""
+        if self.device is None:
+            return kernel.gradient_dot(self.X_fit_, slope)
+        return host_array(kernel.gradient_dot(*map(to_cuda, (self.X_fit_, slope))))
 
     def _outputs(self):
         return self._y.reshape(len(self._y), -1)
