@@ -10,7 +10,7 @@ from sklearn_ntk._estimators.codes import per_class
 from sklearn_ntk._estimators.known import KnownClassifier
 from sklearn_ntk._estimators.regressor_selection import ALPHAS
 from sklearn_ntk._estimators.selection import Selection
-from sklearn_ntk._sklearn_private import StrOptions, _fit_context
+from sklearn_ntk._sklearn_private import StrOptions
 from sklearn_ntk._solvers.held_out import HeldOut
 
 __all__ = ["ClassifierSelection"]
@@ -58,43 +58,6 @@ class ClassifierSelection(ClassifierMixin, Selection):
         self.learning_rate = learning_rate
         self.class_weight = class_weight
         self.n_jobs = n_jobs
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Choose hyperparameters, and fit the model with them.
-
-        Parameters
-        ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            Rows; a Gram matrix of shape (n_samples, n_samples) where `network` is
-            "precomputed". Standardise features of different units.
-        y : array-like of shape (n_samples,)
-            Labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much a row counts in the fits and in the scores. A row of weight 0 is
-            not there. A held-out row is left out whole, whatever its weight.
-        groups : array-like of shape (n_samples,), default=None
-            Groups of rows, for a `cv` that splits by them.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not valid, or there is only one class.
-        numpy.linalg.LinAlgError
-            If a precomputed matrix plus the best alpha is not positive semi-definite.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            If the best alpha is too small for the conditioning.
-        """
-        X, y = self._validated_for_fit(X, y)
-        self._select(X, y, sample_weight, groups)
-        return self
 
     @property
     def classes_(self):

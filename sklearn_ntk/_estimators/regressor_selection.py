@@ -5,7 +5,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from sklearn_ntk._estimators.known import KnownRegressor
 from sklearn_ntk._estimators.selection import Selection
-from sklearn_ntk._sklearn_private import StrOptions, _fit_context
+from sklearn_ntk._sklearn_private import StrOptions
 from sklearn_ntk._solvers.held_out import HeldOut
 
 __all__ = ["ALPHAS", "RegressorSelection"]
@@ -52,42 +52,9 @@ class RegressorSelection(MultiOutputMixin, RegressorMixin, Selection):
         self.uncertainty = uncertainty
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Choose hyperparameters, and fit the model with them.
-
-        Parameters
-        ----------
-        X : array-like or CSR of shape (n_samples, n_features)
-            Rows; a Gram matrix of shape (n_samples, n_samples) where `network` is
-            "precomputed". Standardise features of different units.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much a row counts in the fits and in the scores. A row of weight 0 is
-            not there. A held-out row is left out whole, whatever its weight.
-        groups : array-like of shape (n_samples,), default=None
-            Groups of rows, for a `cv` that splits by them.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not valid, or there are not two rows.
-        numpy.linalg.LinAlgError
-            If a precomputed matrix plus the best alpha is not positive semi-definite.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            If the best alpha is too small for the conditioning.
-        """
+    def _validated_for_selection(self, X, y):
         X, y = self._validated_for_fit(X, y, multi_output=True, y_numeric=True)
-        self._select(X, y.astype(np.float64, copy=False), sample_weight, groups)
-        return self
+        return X, y.astype(np.float64, copy=False)
 
     def _plain(self):
         return self._type(

@@ -10,7 +10,7 @@ from sklearn_ntk._estimators.candidates import Candidates
 from sklearn_ntk._estimators.scoring import Scorers
 from sklearn_ntk._estimators.search_results import search_results
 from sklearn_ntk._estimators.splits import Splits
-from sklearn_ntk._sklearn_private import Interval, StrOptions
+from sklearn_ntk._sklearn_private import Interval, StrOptions, _fit_context
 from sklearn_ntk._solvers.spectral import Spectrum
 from sklearn_ntk.networks import Layer
 
@@ -36,6 +36,48 @@ class Selection(NetworkEstimator):
         "learning_rate": [Interval(Real, 0, np.inf, closed="neither")],
         "n_jobs": [Integral, None],
     }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Choose hyperparameters, and fit the model with them.
+
+        Parameters
+        ----------
+        X : array-like or CSR of shape (n_samples, n_features)
+            Rows; a Gram matrix of shape (n_samples, n_samples) where `network` is
+            "precomputed". Standardise features of different units.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Labels, or targets of which there may be several.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much a row counts in the fits and in the scores. A row of weight 0 is
+            not there. A held-out row is left out whole, whatever its weight.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of rows, for a `cv` that splits by them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, there are not two rows, or
+            labels are all the same.
+        numpy.linalg.LinAlgError
+            If a precomputed matrix plus the best alpha is not positive semi-definite.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the best alpha is too small for the conditioning.
+        """
+        X, y = self._validated_for_selection(X, y)
+        self._select(X, y, sample_weight, groups)
+        return self
+
+    def _validated_for_selection(self, X, y):
+        """The data of a fit."""
+        return self._validated_for_fit(X, y)
 
     def _select(self, X, y, sample_weight, groups):
         """Score all candidates, and train the best one on all rows."""
