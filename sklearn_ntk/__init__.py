@@ -6,6 +6,7 @@ from sklearn_ntk.classification import (
     NTKClassifier,
     NTKClassifierCV,
 )
+from sklearn_ntk.graph_kernels import GraphNNGP, GraphNTK
 from sklearn_ntk.kernels import NNGP, NTK
 from sklearn_ntk.large_gram import compute_gram
 from sklearn_ntk.regression import NNGPRegressor, NTKRegressor, NTKRegressorCV
@@ -15,6 +16,8 @@ __version__ = "0.1.0"
 __all__ = [
     "NNGP",
     "NTK",
+    "GraphNNGP",
+    "GraphNTK",
     "NNGPClassifier",
     "NNGPRegressor",
     "NTKClassifier",

@@ -19,6 +19,8 @@ class DefaultNetwork:
     `sklearn.base.BaseEstimator`.
     """
 
+    _default = MLP  # what None means
+
     def get_params(self, deep=True):
         """Parameters by name.
 
@@ -33,7 +35,7 @@ class DefaultNetwork:
         dict of str to object
         """
         params = super().get_params(deep=False)
-        network = MLP() if self.network is None else self.network
+        network = self._default() if self.network is None else self.network
         if deep and hasattr(network, "get_params"):
             nested = network.get_params(deep=True)
             params.update({f"network__{k}": v for k, v in nested.items()})
@@ -42,7 +44,8 @@ class DefaultNetwork:
     def set_params(self, **params):
         """Set parameters by name, nested ones as ``network__<name>``.
 
-        Where `network` is None, a nested name first makes it a new `MLP()`.
+        Where `network` is None, a nested name first makes it a new network, `MLP()`
+        for rows of numbers.
 
         Parameters
         ----------
@@ -57,7 +60,7 @@ class DefaultNetwork:
         network = own.get("network", self.network)
         if nested and network is None:
             inner = {k.removeprefix("network__"): v for k, v in nested.items()}
-            own["network"], nested = MLP().set_params(**inner), {}
+            own["network"], nested = self._default().set_params(**inner), {}
         elif nested and not hasattr(network, "set_params"):
             raise ValueError(
                 f"Invalid parameters {sorted(nested)} for {type(self).__name__}: its "

@@ -11,9 +11,10 @@ from sklearn_ntk._engine import gram as engine
 from sklearn_ntk._engine.array_checks import checked_arrays, checked_weights, precision
 from sklearn_ntk._engine.derivatives import free_hyperparameters
 from sklearn_ntk._engine.devices import is_device_array
+from sklearn_ntk._graphs import checked_graphs
 from sklearn_ntk._profile import profile_of
 from sklearn_ntk._sklearn_private import InvalidParameterError
-from sklearn_ntk.networks import MLP, Layer
+from sklearn_ntk.networks import Layer
 from sklearn_ntk.networks._masks import allows_nan
 
 __all__ = ["NNGP", "NTK"]
@@ -27,6 +28,10 @@ class _NetworkKernel(DefaultNetwork, Kernel):
     def __init__(self, network=None):
         self.network = network
 
+    @property
+    def _takes_graphs(self):
+        return self._network().reads_graphs
+
     def _network(self):
         if not isinstance(self.network, Layer | None):
             raise InvalidParameterError(
@@ -34,12 +39,12 @@ class _NetworkKernel(DefaultNetwork, Kernel):
                 f"or layer of sklearn_ntk.networks, or None. Got {self.network!r} "
                 "instead."
             )
-        return MLP() if self.network is None else self.network
+        return self._default() if self.network is None else self.network
 
     @property
     def requires_vector_input(self):
-        """Whether inputs are rows of numbers."""
-        return True
+        """Whether inputs are rows of numbers, as for all networks but on graphs."""
+        return not self._takes_graphs
 
     def is_stationary(self):
         """Whether the kernel depends on x - x' alone; a network's does not."""
@@ -109,7 +114,10 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         return self._matrix(X, Y)
 
     def _checked(self, X, Y=None):
-        """Rows as float64 arrays or CSR arrays, finite but for masks."""
+        """X, and Y if there is one: graphs, or rows that are finite but for masks."""
+        if self._takes_graphs:
+            attribute = self._network().node_attribute
+            return checked_graphs(X, Y, node_attribute=attribute)
         options = {"accept_sparse": "csr", "dtype": np.float64}
         if allows_nan(self._network()):
             options["ensure_all_finite"] = "allow-nan"

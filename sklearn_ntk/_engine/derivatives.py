@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, tangents_of, value_of
-from sklearn_ntk.networks._inputs import standard_row
+from sklearn_ntk.networks._nodes import standard_row_of
 from sklearn_ntk.networks._relevance import VectorSeed
 
 __all__ = ["Derivatives", "free_hyperparameters"]
@@ -46,7 +46,7 @@ class Derivatives:
         self.size = sum(h.n_elements for h in free)
         self.seeds = {h.name: _seed(network, h.name) for h in free}
         with np.errstate(all="ignore"):
-            standard = standard_row(X.shape[1], dual=bool(free))
+            standard = standard_row_of(X, dual=bool(free))
             self.network = network.with_values(self.seeds).build(standard)
         self.evaluation = evaluation(self.evaluate, dual=bool(free), size=self.size)
         self.diagonal = self.evaluation.diagonal()

@@ -16,7 +16,7 @@ from sklearn_ntk._engine.numpy_program import NumpyProgram
 from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
 from sklearn_ntk.networks._inputs import Inputs
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "for_each"]
 
 TILE = 256  # rows and columns of a block of exact pairs: arrays stay in cache
 MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
@@ -71,7 +71,7 @@ class Evaluation:
         program, self.shortcut = self._program(dtype)
         worker = _Exact(self) if program is None else _Traced(self, program, dtype)
         tasks = blocks(X.shape[0], Y.shape[0], worker.shape, symmetric=self.symmetric)
-        results = _for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
+        results = for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
         return any(results)
 
     @property
@@ -99,7 +99,7 @@ class Evaluation:
         if n <= step:
             return self._itself(slice(n))
         parts = [slice(start, start + step) for start in range(0, n, step)]
-        found = _for_each(self._itself, parts, n_jobs)
+        found = for_each(self._itself, parts, n_jobs)
         return [np.concatenate(values) for values in zip(*found, strict=True)]
 
     def _itself(self, rows):
@@ -213,7 +213,7 @@ def _product(u, v):
     return product.toarray() if sparse.issparse(product) else product
 
 
-def _for_each(compute, tasks, n_jobs):
+def for_each(compute, tasks, n_jobs):
     """Results of `compute`, in as many threads as there are to be."""
     _keep_freed_memory()
     workers = min(n_threads(n_jobs), len(tasks))
@@ -223,7 +223,7 @@ def _for_each(compute, tasks, n_jobs):
             return compute(task)
 
     with single_threaded_blas():
-        if workers == 1:
+        if workers <= 1:
             return [quiet(task) for task in tasks]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(quiet, tasks))

@@ -7,10 +7,11 @@ import numpy as np
 from sklearn_ntk._engine.blocks import Matrix, above_diagonal
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.evaluation import Evaluation
-from sklearn_ntk._engine.images import tile_of
+from sklearn_ntk._engine.graphs import evaluation_of, tile_for
 from sklearn_ntk._engine.room import empty
 from sklearn_ntk.networks._inputs import standard_row
 from sklearn_ntk.networks._masks import check_rows
+from sklearn_ntk.networks._nodes import standard_row_of
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
@@ -58,7 +59,7 @@ def gram(
         pairs = network.propagate(inputs).resolve()
         return [getattr(pairs, kind) for kind in kinds]
 
-    evaluation = Evaluation(
+    evaluation = evaluation_of(
         evaluate,
         X,
         Y,
@@ -115,7 +116,8 @@ def diagonal(network, X, *, kinds=("ntk",)):
         pairs = network.propagate(inputs).resolve()
         return [getattr(pairs, kind) for kind in kinds]
 
-    diagonals = Evaluation(evaluate, X, None, ntk="ntk" in kinds, tile=tile).diagonal()
+    options = {"ntk": "ntk" in kinds, "tile": tile}
+    diagonals = evaluation_of(evaluate, X, None, **options).diagonal()
     if any(np.any(np.isinf(values)) for values in diagonals):
         _warn_of_overflow()
     return tuple(np.array(values) for values in diagonals)
@@ -179,24 +181,27 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
 
 
 def _derivatives(network, X, kind):
+    network.validate()
+    tile_for(network, X)  # which refuses what the network cannot take
     check_rows(network, X)
 
     def evaluation(evaluate, *, dual, size):
-        tile = tile_of(network, n_directions=size)
-        return Evaluation(evaluate, X, None, ntk=kind == "ntk", dual=dual, tile=tile)
+        options = {"ntk": kind == "ntk", "dual": dual}
+        tile = tile_for(network, X, n_directions=size)
+        return evaluation_of(evaluate, X, None, tile=tile, **options)
 
     return Derivatives(network, X, kind, evaluation)
 
 
 def _prepared(network, X, Y=None, n_jobs=None):
-    """The network as it is evaluated, and the size of a block of images."""
+    """The network as it is evaluated, and the size of a block of images or graphs."""
     network.validate()
+    tile = tile_for(network, X, Y, n_jobs=n_jobs)  # which refuses what would not fit
     check_rows(network, X)
     if Y is not None and Y is not X:
         check_rows(network, Y, "Y")
-    tile = tile_of(network, n_jobs=n_jobs)  # which refuses what would not fit
     with np.errstate(all="ignore"):
-        return network.build(standard_row(X.shape[1])), tile
+        return network.build(standard_row_of(X)), tile
 
 
 def _shape(X, Y):

@@ -6,10 +6,15 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from sklearn_ntk._default_network import DefaultNetwork, resolve_network
 from sklearn_ntk._engine.gram import gram
+from sklearn_ntk._graphs import checked_graphs
 from sklearn_ntk._sklearn_private import (
     Interval,
     InvalidParameterError,
@@ -47,24 +52,54 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self._is_precomputed()
-        tags.input_tags.sparse = not self._is_precomputed()
+        tags.input_tags.sparse = not (self._is_precomputed() or self._takes_graphs())
         tags.input_tags.allow_nan = self._allows_nan()
         return tags
 
     def _is_precomputed(self):
         return isinstance(self.network, str)
 
-    def _validated_for_fit(self, X, y, **options):
-        """X as float64, and y; both may be views of what was given."""
-        return validate_data(self, X, y, **self._accepted(), **options)
+    def _validated_for_fit(self, X, y, *, reset=True, **options):
+        """X as float64 or as graphs, and y; both may be views of what was given."""
+        if not self._takes_graphs():
+            options |= {"reset": reset, **self._accepted()}
+            return validate_data(self, X, y, **options)
+        X = self._graphs(X, reset=reset)
+        y = validate_data(self, y=y, **options)
+        check_consistent_length(X, y)
+        return X, y
 
     def _validated(self, X):
-        """X as float64, with the features of the fit."""
+        """X as float64 or as graphs, with the features of the fit."""
         check_is_fitted(self)
+        if self._takes_graphs():
+            return self._graphs(X, reset=False)
         return validate_data(self, X, reset=False, **self._accepted())
 
     def _allows_nan(self):
         return isinstance(self.network, Layer) and allows_nan(self.network)
+
+    def _takes_graphs(self):
+        """Whether a row is a graph."""
+        network = self._first_network()
+        return isinstance(network, Layer) and network.reads_graphs
+
+    def _first_network(self):
+        """The network, or the first of several, which all take the same data."""
+        several = isinstance(self.network, list | tuple) and len(self.network)
+        return self.network[0] if several else self.network
+
+    def _graphs(self, X, *, reset):
+        X, _ = checked_graphs(X, node_attribute=self._first_network().node_attribute)
+        if reset:
+            self.n_features_in_ = X.shape[1]
+        elif X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"The nodes of X have {X.shape[1]} features, but "
+                f"{type(self).__name__} is expecting {self.n_features_in_} features as "
+                "input."
+            )
+        return X
 
     def _accepted(self):
         return {
@@ -103,6 +138,11 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
         """Kernel matrices, by the device that was asked for."""
         if self.device is None:
             return gram(network, X, Y, kinds=kinds, n_jobs=self.n_jobs)
+        if self._takes_graphs():
+            raise ValueError(
+                f"The 'device' parameter of {type(self).__name__} must be None where X "
+                f"is a list of graphs. Got {self.device!r}."
+            )
         return tuple(
             compute_gram(KERNELS[kind](network), X, Y, device=self.device)
             for kind in kinds

@@ -2,9 +2,9 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import validate_data
 
 from sklearn_ntk._estimators.base import NetworkEstimator, counting, noise_of
+from sklearn_ntk._graphs import Graphs
 from sklearn_ntk._solvers.block_update import extended
 from sklearn_ntk._solvers.cholesky import CholeskyFactor
 
@@ -32,7 +32,7 @@ class GrowingEstimator(NetworkEstimator):
         return hasattr(self, "dual_coef_")
 
     def _validated_for_update(self, X, y, **options):
-        return validate_data(self, X, y, reset=False, **self._accepted(), **options)
+        return self._validated_for_fit(X, y, reset=False, **options)
 
     def _counting(self, X, sample_weight):
         """Those of more rows that count, their weights and alphas, and which they are.
@@ -76,7 +76,9 @@ class GrowingEstimator(NetworkEstimator):
 
 
 def _stacked(X, more):
-    """Rows below each other; CSR where either is."""
+    """Rows below each other, CSR where either is; or graphs."""
+    if isinstance(X, Graphs):
+        return X.followed_by(more)
     if sparse.issparse(X) or sparse.issparse(more):
         return sparse.vstack([sparse.csr_array(X), sparse.csr_array(more)])
     return np.vstack([X, more])

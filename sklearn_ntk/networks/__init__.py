@@ -17,6 +17,7 @@ from sklearn_ntk.networks._dense import Dense, InputScale
 from sklearn_ntk.networks._elementwise import Elementwise
 from sklearn_ntk.networks._exponentials import Exp, ExpNormalized
 from sklearn_ntk.networks._graph import GraphConv
+from sklearn_ntk.networks._graph_network import GraphNetwork
 from sklearn_ntk.networks._image_architectures import ConvNet, Myrtle, WideResNet
 from sklearn_ntk.networks._numerical import ELU, SELU, Sigmoid, SiLU, Softplus, Tanh
 from sklearn_ntk.networks._polynomial import Hermite, Polynomial
@@ -63,6 +64,7 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalSumPool",
     "GraphConv",
+    "GraphNetwork",
     "Hermite",
     "Identity",
     "InputScale",

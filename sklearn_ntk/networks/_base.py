@@ -29,6 +29,7 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: dict = {}
+    node_attribute = None  # of networkx graphs: what holds the features of a node
 
     @abstractmethod
     def propagate(self, pairs):
@@ -92,6 +93,11 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
     def image_mask(self):
         """The number of which a pixel consists that does not exist, or None."""
         return None
+
+    @property
+    def reads_graphs(self):
+        """Whether a row of X is a graph of any number of nodes."""
+        return False
 
     def build(self, standard_row):
         """This layer, with all that does not depend on the data worked out.

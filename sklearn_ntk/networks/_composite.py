@@ -82,6 +82,21 @@ class Composite(Layer):
         """Whether there is something for `build` to work out."""
         return any(child.has_constants for child in self.children().values())
 
+    def _layers_inside(self):
+        return [c for c in self.children().values() if isinstance(c, Layer)]
+
+    @property
+    def reads_graphs(self):
+        """Whether a row of X is a graph of any number of nodes."""
+        found = any(layer.reads_graphs for layer in self._layers_inside())
+        return found and self.image_shape is None
+
+    @property
+    def node_attribute(self):
+        """The attribute of networkx graphs that holds the features of their nodes."""
+        found = [layer.node_attribute for layer in self._layers_inside()]
+        return next((name for name in found if name is not None), None)
+
     def validate(self):
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -248,7 +263,8 @@ class Sequential(Composite):
 
 def _unit_scale(state):
     """The factor that makes the tangent kernel of one row equal to 1."""
-    ntk = state.ntk + state.xp.zeros_like(value_of(state.cos))
+    xp = state.xp
+    ntk = xp.reshape(state.ntk + xp.zeros_like(value_of(state.cos)), (-1,))
     value = float(value_of(ntk)[0])
     if not 0.0 < value < np.inf:
         raise ValueError(

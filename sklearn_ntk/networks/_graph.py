@@ -1,13 +1,15 @@
 """Sums over the neighbours of the nodes of a graph."""
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._maps import Mixture
 from sklearn_ntk.networks._masks import existing, masked
 from sklearn_ntk.networks._mixtures import from_covariance, mixed, mixed_by_row
-from sklearn_ntk.networks._pixels import require_pixels
+from sklearn_ntk.networks._nodes import GraphInputs, Nodes, mixed_nodes
+from sklearn_ntk.networks._pixels import NODES, require_pixels
 
 __all__ = ["GraphConv"]
 
@@ -17,17 +19,23 @@ class GraphConv(Layer):
 
     .. math:: K' = A(x) K A(x')^\top, \quad \Theta' = A(x) \Theta A(x')^\top
 
-    A row is a graph of N nodes with C features each, ``input_shape=(N, C)``. The layer
-    has no weights: a graph convolution is ``GraphConv(adjacency), Dense()``.
+    A row is a graph of N nodes with C features each, ``input_shape=(N, C)``, or, with
+    ``adjacency="input"`` and no `input_shape`, an item of a list of graphs; see
+    `GraphNTK`. The layer has no weights: a graph convolution is
+    ``GraphConv(adjacency), Dense()``.
 
     Parameters
     ----------
     adjacency : array-like of shape (N, N) or "input"
-        Its entry (i, j) is the weight with which node i has the features of node j.
-        Add the identity for a node to keep its own, and normalise as you like. An
+        Its entry (i, j) is the weight with which node i has the features of node j. An
         array is shared by all rows. "input": each row holds its own, as the first N of
         the features of every node, ``input_shape=(N, N + C)``; the other C are what
-        the network sees.
+        the network sees. In a list of graphs each has its own anyway.
+    self_loops : bool, default=False
+        Whether the identity is added, for a node to keep its own features.
+    aggregation : {"sum", "mean"}, default="sum"
+        "mean": the sum is divided by that of the weights, with self-loops the degree
+        of the node and one more. A node without any has zeros.
 
     References
     ----------
@@ -52,14 +60,25 @@ class GraphConv(Layer):
     (4, 4)
     """
 
-    _parameter_constraints = {"adjacency": ["array-like", StrOptions({"input"})]}
+    _parameter_constraints = {
+        "adjacency": ["array-like", StrOptions({"input"})],
+        "self_loops": ["boolean"],
+        "aggregation": [StrOptions({"sum", "mean"})],
+    }
 
-    def __init__(self, adjacency):
+    def __init__(self, adjacency, *, self_loops=False, aggregation="sum"):
         self.adjacency = adjacency
+        self.self_loops = self_loops
+        self.aggregation = aggregation
 
     @property
     def _by_row(self):
         return isinstance(self.adjacency, str)
+
+    @property
+    def reads_graphs(self):
+        """Whether a row of X is a graph of any number of nodes."""
+        return self._by_row
 
     def validate(self):
         super().validate()
@@ -85,6 +104,8 @@ class GraphConv(Layer):
         )
 
     def shapes(self, shape):
+        if shape == NODES and self._by_row:
+            return [shape]
         require_pixels(self, shape)
         if len(shape) != 1:
             raise ValueError(
@@ -99,13 +120,44 @@ class GraphConv(Layer):
         return [shape]
 
     def propagate(self, pairs):
+        if isinstance(pairs, GraphInputs):
+            return pairs.mixed(*self._of_graphs)
         p = pairs.resolve()
+        if isinstance(p.pixels, Nodes):
+            return mixed_nodes(p, *self._of_graphs)
         require_pixels(self, () if p.pixels is None else p.pixels.shape)
         mask, p = p.pixels.mask, existing(p)
         if not self._by_row:
-            out = mixed(p, Mixture(self._matrix()), p.pixels.shape)
+            out = mixed(p, self._mixture(), p.pixels.shape)
             return masked(out, mask, self)
-        nngp, ntk = mixed_by_row(p, p.nngp, p.pixels.graphs), p.ntk
+        weights = self._weights(p.xp, p.pixels.graphs)
+        nngp, ntk = mixed_by_row(p, p.nngp, weights), p.ntk
         if ntk is not None and not isinstance(ntk, float):
-            ntk = mixed_by_row(p, ntk, p.pixels.graphs)
+            ntk = mixed_by_row(p, ntk, weights)
         return masked(from_covariance(p, nngp, ntk, p.pixels.shape), mask, self)
+
+    def _mixture(self):
+        return Mixture(self._weights(np, self._matrix()))
+
+    def _weights(self, xp, A):
+        """With what weights nodes have each other's features."""
+        if self.self_loops:
+            A = A + xp.eye(A.shape[-1], dtype=A.dtype, device=A.device)
+        if self.aggregation == "mean":
+            total = xp.sum(A, axis=-1, keepdims=True)
+            A = A / xp.where(total != 0, total, 1.0)
+        return A
+
+    @property
+    def _of_graphs(self):
+        """The same for a list of graphs, with the name under which they keep it."""
+        return (self.self_loops, self.aggregation), self._sparse_weights
+
+    def _sparse_weights(self, graphs):
+        A = graphs.adjacency
+        if self.self_loops:
+            A = A + sparse.eye_array(A.shape[0])
+        if self.aggregation == "mean":
+            total = A.sum(axis=1)
+            A = sparse.diags_array(1.0 / np.where(total != 0, total, 1.0)) @ A
+        return sparse.csr_array(A)

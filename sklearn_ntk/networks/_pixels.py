@@ -16,6 +16,7 @@ from sklearn_ntk.networks._maps import Place, Selection
 from sklearn_ntk.networks._pairs import ratio
 
 __all__ = [
+    "NODES",
     "Need",
     "Pixels",
     "at_same_place",
@@ -28,6 +29,9 @@ __all__ = [
     "unit",
     "without_pixels",
 ]
+
+
+NODES = ("nodes",)  # the shape of a row that is a graph of any number of nodes
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,12 @@ def require_pixels(layer, shape):
             "what comes in has none. Set the 'input_shape' parameter of the network, "
             "for example to (height, width, channels), and use this layer before "
             "Flatten or a global pooling."
+        )
+    if shape == NODES:
+        raise ValueError(
+            f"{type(layer).__name__} acts on images, whose pixels have places. For the "
+            "nodes of graphs there are GraphConv('input'), GlobalAvgPool, "
+            "GlobalSumPool, and the layers that rows of features have."
         )
 
 

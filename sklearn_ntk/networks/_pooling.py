@@ -12,7 +12,13 @@ from sklearn_ntk.networks._convolution import check_fits, check_window
 from sklearn_ntk.networks._maps import Mixture
 from sklearn_ntk.networks._masks import existing, existing_share, masked
 from sklearn_ntk.networks._mixtures import mixed
-from sklearn_ntk.networks._pixels import require_pixels, selected, without_pixels
+from sklearn_ntk.networks._nodes import Nodes, pooled
+from sklearn_ntk.networks._pixels import (
+    NODES,
+    require_pixels,
+    selected,
+    without_pixels,
+)
 from sklearn_ntk.networks._windows import Windows, occurrences, per_axis
 
 __all__ = [
@@ -222,14 +228,18 @@ class GlobalAvgPool(_Mixing):
         return [np.full((1, n), 1.0 / n) for n in shape]
 
     def shapes(self, shape):
-        require_pixels(self, shape)
+        if shape != NODES:
+            require_pixels(self, shape)
         return [()]
 
     def lasting(self, xp, mask, shape):
         return None
 
     def propagate(self, pairs):
-        return without_pixels(super().propagate(pairs))
+        p = pairs.resolve()
+        if isinstance(p.pixels, Nodes):
+            return pooled(p, mean=self._of_existing)
+        return without_pixels(super().propagate(p))
 
 
 class GlobalSumPool(GlobalAvgPool):

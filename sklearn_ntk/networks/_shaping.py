@@ -7,8 +7,10 @@ from sklearn_ntk.networks._averages import averaged
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._masks import existing
 from sklearn_ntk.networks._pixels import (
+    NODES,
     Need,
     at_same_place,
+    require_pixels,
     root_mean_square,
     without_pixels,
 )
@@ -56,6 +58,8 @@ class Flatten(Layer):
         return Need(variances=after.variances)
 
     def shapes(self, shape):
+        if shape == NODES:
+            require_pixels(self, shape)
         return [()]
 
     def propagate(self, pairs):
@@ -116,7 +120,8 @@ class LayerNorm(Layer):
         return after.replace(variances=True)
 
     def shapes(self, shape):
-        self._pixel_axes(shape)
+        if self._pixel_axes(shape) and shape == NODES:
+            require_pixels(self, shape)
         return [shape]
 
     def _pixel_axes(self, shape):
