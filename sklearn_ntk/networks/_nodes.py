@@ -53,6 +53,7 @@ class Nodes:
     known: tuple | None
     found: list
     shape: tuple = NODES
+    mask = None  # all nodes exist
 
     def replace(self, **changes):
         """A copy with some fields changed."""
