@@ -20,7 +20,20 @@ __all__ = ["Architecture", "ImageArchitecture"]
 
 
 class Architecture(Layer):
-    """A network with parameters of its own that stands for a `Sequential`."""
+    """A network with parameters of its own that stands for a `Sequential`.
+
+    It has one activation, and weights and biases that all have the same variances.
+    """
+
+    _parameter_constraints = {
+        "activation": [StrOptions(set(ACTIVATIONS)), Layer],
+        "weight_variance": [Interval(Real, 0, np.inf, closed="left")],
+        "bias_variance": [Interval(Real, 0, np.inf, closed="left")],
+        "weight_variance_bounds": BOUNDS,
+        "bias_variance_bounds": BOUNDS,
+        "output_scale": OUTPUT_SCALE,
+        "output_scale_bounds": BOUNDS,
+    }
 
     @abstractmethod
     def sequential(self):
@@ -48,20 +61,19 @@ class Architecture(Layer):
     def propagate(self, pairs):
         return self.sequential().propagate(pairs)
 
+    def _activation(self):
+        if isinstance(self.activation, str):
+            return ACTIVATIONS[self.activation]()
+        return self.activation
+
 
 class ImageArchitecture(Architecture):
-    """A network on images or sequences, all of whose weights have one variance."""
+    """A network on images or sequences."""
 
     _parameter_constraints = {
-        "activation": [StrOptions(set(ACTIVATIONS)), Layer],
+        **Architecture._parameter_constraints,
         "input_shape": [tuple, list, None],
         "mask_value": MASK_VALUE,
-        "weight_variance": [Interval(Real, 0, np.inf, closed="left")],
-        "bias_variance": [Interval(Real, 0, np.inf, closed="left")],
-        "weight_variance_bounds": BOUNDS,
-        "bias_variance_bounds": BOUNDS,
-        "output_scale": OUTPUT_SCALE,
-        "output_scale_bounds": BOUNDS,
     }
 
     @property
@@ -93,11 +105,6 @@ class ImageArchitecture(Architecture):
             mask_value=self.mask_value,
             output_scale=self.output_scale,
         )
-
-    def _activation(self):
-        if isinstance(self.activation, str):
-            return ACTIVATIONS[self.activation]()
-        return self.activation
 
     def _conv(self, kernel_size, stride=1, padding="same"):
         weights = self.weight_variance, self.bias_variance

@@ -7,10 +7,9 @@ from sklearn.base import clone
 
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._architecture import Architecture
-from sklearn_ntk.networks._base import BOUNDS, Layer
-from sklearn_ntk.networks._composite import OUTPUT_SCALE, Residual, Sequential
+from sklearn_ntk.networks._base import BOUNDS
+from sklearn_ntk.networks._composite import Residual, Sequential
 from sklearn_ntk.networks._dense import Dense, InputScale
-from sklearn_ntk.networks._names import ACTIVATIONS
 from sklearn_ntk.networks._shaping import Dropout, LayerNorm
 
 __all__ = ["MLP"]
@@ -83,16 +82,10 @@ class MLP(Architecture):
     """
 
     _parameter_constraints = {
+        **Architecture._parameter_constraints,
         "depth": [Interval(Integral, 0, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS)), Layer],
-        "weight_variance": [Interval(Real, 0, np.inf, closed="left")],
-        "bias_variance": [Interval(Real, 0, np.inf, closed="left")],
         "length_scale": [Interval(Real, 0, np.inf, closed="neither"), "array-like"],
-        "weight_variance_bounds": BOUNDS,
-        "bias_variance_bounds": BOUNDS,
         "length_scale_bounds": BOUNDS,
-        "output_scale": OUTPUT_SCALE,
-        "output_scale_bounds": BOUNDS,
         "residual": ["boolean"],
         "layer_norm": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -224,9 +217,6 @@ class MLP(Architecture):
         )
 
     def _nonlinear(self):
-        activation = self.activation
-        if isinstance(activation, str):
-            activation = ACTIVATIONS[activation]()
         layers = [LayerNorm()] if self.layer_norm else []
-        layers.append(activation)
+        layers.append(self._activation())
         return [*layers, Dropout(self.dropout)] if self.dropout else layers
