@@ -15,6 +15,7 @@ from fake_devices import NAMES, FakeLanes
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from sklearn_ntk import NNGP, NTK, compute_gram, large_gram
 from sklearn_ntk._engine import lanes as lanes_module
@@ -57,15 +58,31 @@ def made(monkeypatch):
 by_cuda = partial(compute_gram, device="cuda")
 
 
-@pytest.mark.parametrize(
-    "kernel", [NTK(), NNGP(MLP(dropout=0.2)), NTK() + NNGP() * NTK()], ids=repr
-)
+KERNELS = [
+    NTK(),
+    NNGP(MLP(dropout=0.2)),
+    NTK() + NNGP() * NTK(),
+    2.0 * NTK() ** 2 + RBF() * NNGP() + WhiteKernel(0.3),
+]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 def test_equals_the_kernel(made, kernel, X):
     K = by_cuda(kernel, X)
     assert type(K) is np.ndarray
     assert_allclose(K, kernel(X), rtol=1e-13)
     assert_array_equal(K, K.T)
     assert_allclose(by_cuda(kernel, X, X[:45]), kernel(X, X[:45]), rtol=1e-13)
+
+
+class Halved(NTK):
+    def __call__(self, X, Y=None, eval_gradient=False):
+        return 0.5 * super().__call__(X, Y)
+
+
+def test_kernels_derived_from_ours_are_called_with_arrays_of_the_device(made, X):
+    assert_allclose(by_cuda(Halved(), X), 0.5 * NTK()(X), rtol=1e-13)
+    assert any(event == "brought" for _, event, _ in made[0].log)
 
 
 def test_single_precision(made, X):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn import get_config
+from sklearn.gaussian_process.kernels import Exponentiation, Product, Sum
 from sklearn.utils import gen_batches
 
 from sklearn_ntk.kernels import NNGP, NTK
 
-__all__ = ["BlockPlan", "block", "block_size", "has_precision"]
+__all__ = ["BlockPlan", "block", "block_by_lane", "block_size", "has_precision"]
 
 MAX_SIZE = 1536  # 19 MB in float64: much work for one transfer, little memory
 DEVICE_SIZE = 4096  # of a block that a GPU computes: as much work, for what is faster
@@ -81,12 +82,36 @@ class BlockPlan:
             output.write(columns, rows, values.T)
 
 
-def block(kernel, X, Y, dtype, to_host=np.asarray):
+def block(kernel, X, Y, dtype):
     """A block of the kernel's matrix; Y None is X, and symmetric to the bit."""
     if has_precision(kernel):
-        return to_host(kernel._matrix(X, Y, dtype=dtype))
-    values = to_host(kernel(X) if Y is None else kernel(X, Y))
-    values = values.astype(dtype, copy=False)
+        return kernel._matrix(X, Y, dtype=dtype)
+    values = kernel(X) if Y is None else kernel(X, Y)
+    return _as_block(values, Y, dtype)
+
+
+def block_by_lane(kernel, X, Y, dtype, lanes):
+    """The same, what there is of networks by the lane in whose context it is called."""
+    X, Y = (None if A is None else lanes.moved(A) for A in (X, Y))
+    if has_precision(kernel):
+        return lanes.to_host(kernel._matrix(X, Y, dtype=dtype))
+    return _as_block(_by_parts(kernel, X, Y, lanes), Y, dtype)
+
+
+def _by_parts(kernel, X, Y, lanes):
+    """Values of a kernel; of its parts, those of other packages by the host."""
+    if isinstance(kernel, Sum | Product):
+        first, second = (_by_parts(k, X, Y, lanes) for k in (kernel.k1, kernel.k2))
+        return first + second if isinstance(kernel, Sum) else first * second
+    if isinstance(kernel, Exponentiation):
+        return _by_parts(kernel.kernel, X, Y, lanes) ** kernel.exponent
+    if isinstance(kernel, NNGP | NTK):
+        return lanes.to_host(kernel(X, Y))
+    return kernel(*(None if A is None else lanes.to_host(A) for A in (X, Y)))
+
+
+def _as_block(values, Y, dtype):
+    values = np.asarray(values, dtype=dtype)
     if Y is None:
         below = np.tri(len(values), k=-1, dtype=bool)
         return np.where(below, values.T, values)

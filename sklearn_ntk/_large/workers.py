@@ -14,7 +14,7 @@ from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 
 from sklearn_ntk._engine.devices import is_device_array
-from sklearn_ntk._large.plan import block
+from sklearn_ntk._large.plan import block, block_by_lane
 
 __all__ = ["WorkerLostError", "blocks", "n_devices", "n_workers"]
 
@@ -76,8 +76,7 @@ def _by_numpy(kernel, dtype, number, X, Y):
 def _in_lane(kernel, dtype, lanes, config, number, X, Y):
     """A block, by the lane whose turn it is."""
     with config_context(**config), lanes.lane(number):
-        X, Y = (A if A is None else lanes.moved(A) for A in (X, Y))
-        return block(kernel, X, Y, dtype, to_host=lanes.to_host)
+        return block_by_lane(kernel, X, Y, dtype, lanes)
 
 
 def _from_lanes(tasks, indices, n_lanes):
