@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 
 from sklearn_ntk._engine.array_checks import checked_arrays
 from sklearn_ntk._engine.devices import is_device_array, library
+from sklearn_ntk._engine.images import n_numbers
 from sklearn_ntk._engine.lanes import CudaLanes, lanes_of
 from sklearn_ntk._large.arrays import ArrayOutput, check_array_output
 from sklearn_ntk._large.files import FileOutput, NpyFile
@@ -110,9 +111,10 @@ def compute_gram(
     -----
     In memory and with threads, `NTK` and `NNGP` are computed as by ``kernel(X)``, and
     at the same cost. All else is computed in blocks of 1536 rows and columns, 19 MB
-    each in double precision (of 4096 and 134 MB by GPUs) and smaller where the
-    `working_memory` of :func:`sklearn.config_context` asks for it; a few of them are
-    held beside the result and the data.
+    each in double precision (of 4096 and 134 MB by GPUs), and smaller where the
+    `working_memory` of :func:`sklearn.config_context` asks for it or rows are images,
+    whose pairs are long work each; a few of them are held beside the result and the
+    data.
 
     Until it is complete, the file ``gram.npy`` is called ``gram.npy.partial``. A
     journal, ``gram.npy.progress``, lists the blocks that it holds: seconds after they
@@ -147,10 +149,13 @@ def compute_gram(
             f"sklearn.gaussian_process.kernels. Got {kernel!r} instead."
         )
     dtype = _checked_dtype(dtype)
-    X, Y = _checked_data(kernel, X, Y)
+    networks = _networks(kernel)
+    X, Y = _checked_data(networks, X, Y)
     lanes = _checked_lanes(device, X, Y, n_jobs)
     shape = X.shape[0], (X if Y is None else Y).shape[0]
-    plan = BlockPlan(shape, Y is None, block_size(on_device=lanes is not None))
+    numbers = max(map(n_numbers, networks), default=1)
+    size = block_size(on_device=lanes is not None, n_numbers=numbers)
+    plan = BlockPlan(shape, Y is None, size)
     output = _opened(out, kernel, X, Y, plan, dtype, lanes, resume)
     at_once = has_precision(kernel) and n_workers(n_jobs) == 1 and lanes is None
     if output.in_memory and at_once:
@@ -172,12 +177,19 @@ def _checked_dtype(dtype):
     return checked
 
 
-def _checked_data(kernel, X, Y):
+def _networks(kernel):
+    """The networks of a kernel, or of those it is a sum or product of."""
+    kernels = [kernel, *kernel.get_params().values()]
+    networks = [k._network() for k in kernels if isinstance(k, NTK | NNGP)]
+    for network in networks:
+        network.validate()
+    return networks
+
+
+def _checked_data(networks, X, Y):
     """Rows that are finite but for masks, none of which leaves nothing."""
     if is_device_array(X) or is_device_array(Y):
         return checked_arrays(X, Y)
-    kernels = [kernel, *kernel.get_params().values()]
-    networks = [k._network() for k in kernels if isinstance(k, NTK | NNGP)]
     options = {"accept_sparse": "csr", "dtype": np.float64}
     if any(map(allows_nan, networks)):
         options["ensure_all_finite"] = "allow-nan"

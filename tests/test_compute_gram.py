@@ -25,11 +25,12 @@ from sklearn_ntk import NNGP, NTK, compute_gram, large_gram
 from sklearn_ntk._engine import room
 from sklearn_ntk._engine.threads import n_threads
 from sklearn_ntk._large import files
+from sklearn_ntk._large import plan as plan_module
 from sklearn_ntk._large import workers as workers_module
 from sklearn_ntk._large.fingerprint import fingerprint
-from sklearn_ntk._large.plan import BlockPlan, block
+from sklearn_ntk._large.plan import BlockPlan, block, block_size
 from sklearn_ntk._large.progress import Progress
-from sklearn_ntk.networks import MLP, Elementwise
+from sklearn_ntk.networks import MLP, ConvNet, Elementwise
 
 MEGABYTES = 0.05  # of working memory: 40 rows and columns in a block
 N_BLOCKS = 6  # on and above the diagonal
@@ -967,3 +968,20 @@ def test_blocks_are_recorded_every_few_seconds(clock, monkeypatch, tmp_path, X):
     assert files.INTERVAL == 2.0
     assert seen == [0, 0, 0, 3, 3, 3]
     assert len(blocks_in(journal)) == N_BLOCKS
+
+
+def test_blocks_of_images_are_as_much_work(tmp_path, monkeypatch):
+    """As many pairs of pixels in all, so that little is lost by an interruption."""
+    with config_context(working_memory=1024):
+        assert block_size(n_numbers=32**2) == 1024
+        assert block_size(n_numbers=32**4) == 32
+    X = read_only(np.random.default_rng(3).standard_normal((7, 16)))
+    monkeypatch.setattr(plan_module, "NUMBERS", 5000)
+    for pooling, size in (("average", 4), ("flatten", 17)):
+        kernel = NTK(ConvNet(1, pooling, input_shape=(4, 4, 1)))
+        out = tmp_path / f"{pooling}.npy"
+        both = kernel + WhiteKernel(1.0)
+        with config_context(working_memory=64):
+            assert_allclose(compute_gram(both, X, out=out), both(X), rtol=1e-12)
+        first, *_ = (tmp_path / f"{out.name}.progress").read_text().splitlines()
+        assert f"7 x 7 in blocks of {size}" in first

@@ -7,10 +7,19 @@ from sklearn import get_config
 from sklearn_ntk._engine.threads import n_threads
 from sklearn_ntk.networks._pixels import Need
 
-__all__ = ["tile_of"]
+__all__ = ["n_numbers", "tile_of"]
 
 ENTRIES = 2**16  # pairs of pixels in a block: few calls, and arrays stay in cache
 ARRAYS = 24  # of them that are alive at once, at most
+
+
+def n_numbers(network):
+    """How many pairs of pixels a pair of rows has; 1 where rows are not images."""
+    shape = network.image_shape
+    if shape is None:
+        return 1
+    largest = max(map(math.prod, network.shapes(shape[:-1])))
+    return largest**2 if network.needs(Need()).full else largest
 
 
 def tile_of(network, *, n_directions=0, n_jobs=None):
@@ -31,13 +40,12 @@ def tile_of(network, *, n_directions=0, n_jobs=None):
     shape = network.image_shape
     if shape is None:
         return None
-    need, shapes = network.needs(Need()), network.shapes(shape[:-1])
-    largest = max(math.prod(s) for s in shapes)
-    entries = largest**2 if need.full else largest
+    need, entries = network.needs(Need()), n_numbers(network)
     arrays = ARRAYS * (1 + n_directions) * (3 if need.own else 1)
     room = get_config()["working_memory"] * 2**20 / n_threads(n_jobs)
     size = 8 * entries * arrays
     if size > room:
+        largest = math.isqrt(entries) if need.full else entries
         raise ValueError(
             f"All pairs of {largest} pixels of two rows need {size / 2**20:.0f} MiB "
             f"at once, more than the {room / 2**20:.0f} MiB that each thread has of "

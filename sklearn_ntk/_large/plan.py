@@ -14,14 +14,22 @@ __all__ = ["BlockPlan", "block", "block_by_lane", "block_size", "has_precision"]
 
 MAX_SIZE = 1536  # 19 MB in float64: much work for one transfer, little memory
 DEVICE_SIZE = 4096  # of a block that a GPU computes: as much work, for what is faster
+NUMBERS = 2**30  # that a block is computed from: a minute of work, which may be lost
 BLOCKS_HELD = 4  # at a time: a sum of kernels, its terms, the copy that is written
 
 
-def block_size(*, on_device=False):
-    """Rows and columns of a block; fewer where `working_memory` is small."""
+def block_size(*, on_device=False, n_numbers=1):
+    """Rows and columns of a block; fewer where `working_memory` is small.
+
+    Parameters
+    ----------
+    on_device : bool, default=False
+    n_numbers : int, default=1
+        How many numbers an entry is made of: pairs of pixels, where rows are images.
+    """
     largest = DEVICE_SIZE if on_device else MAX_SIZE
     entries = get_config()["working_memory"] * 2**20 / (8 * BLOCKS_HELD)
-    return max(1, min(largest, math.isqrt(int(entries))))
+    return max(1, min(largest, math.isqrt(int(min(entries, NUMBERS / n_numbers)))))
 
 
 @dataclass(frozen=True)
