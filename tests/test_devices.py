@@ -10,6 +10,7 @@ from fake_devices import FakeLanes
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.kernel_approximation import Nystroem
 from zoo import NETWORKS
@@ -27,6 +28,8 @@ from sklearn_ntk._engine import array_gram, devices
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk._engine.array_program import ArrayProgram
 from sklearn_ntk._estimators import learning
+from sklearn_ntk._solvers import factorizations
+from sklearn_ntk._solvers.cholesky import Cholesky
 from sklearn_ntk.networks import MLP, ConvNet, Dense, ReLU, Sequential
 
 DEVICE = strict.Device("device1")
@@ -384,6 +387,8 @@ def cuda(monkeypatch):
     """The shapes of what a CUDA device was given, for which another one stands in."""
     lanes = FakeLanes(1)
     monkeypatch.setattr(large_gram, "CudaLanes", lambda n_devices: lanes)
+    monkeypatch.setattr(factorizations, "to_cuda", Strict.array)
+    monkeypatch.setattr(factorizations, "cuda_memory", lambda: 1e9)
     return lambda: [shape for _, event, shape in lanes.log if event == "moved"]
 
 
@@ -404,6 +409,57 @@ def test_estimators_use_the_device(Estimator, cuda):
     there.partial_fit(X[30:], y[30:])
     whole = Estimator().fit(X, y)
     assert_allclose(there.predict(X), whole.predict(X), rtol=1e-6, atol=1e-9)
+
+
+@pytest.fixture
+def factorised(cuda, monkeypatch):
+    """The shapes of the matrices that a CUDA device has been asked to factorise."""
+    shapes = []
+
+    def moved(X):
+        shapes.append(X.shape)
+        return Strict.array(X)
+
+    monkeypatch.setattr(factorizations, "to_cuda", moved)
+    return shapes
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        NTKRegressor(training_time=10.0, alpha=0.1),
+        NTKClassifier(),
+        NNGPRegressor(alpha=0.2),
+    ],
+    ids=repr,
+)
+def test_factorisations_by_the_device(model, factorised):
+    X = rows(30)
+    y = np.arange(40) % 2
+    there = clone(model).set_params(device="cuda").fit(X, y)
+    assert (40, 40) in factorised
+    here = clone(model).fit(X, y)
+    decide = "decision_function" if hasattr(here, "classes_") else "predict"
+    found, expected = (getattr(m, decide)(X[:7] + 0.1) for m in (there, here))
+    assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_a_jitter_is_found_by_the_device(factorised):
+    K = np.ones((5, 5))
+    there = Cholesky(device="cuda").factorize(K.copy(), np.zeros(5))
+    assert len(factorised) > 1
+    assert 0 < there.jitter < 1e-10
+    assert_allclose(np.tril(there.lower) @ np.tril(there.lower).T, K, atol=1e-10)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive semi-definite"):
+        Cholesky(device="cuda").factorize(np.diag([1.0, -1.0]), np.zeros(2))
+
+
+def test_what_the_device_has_no_room_for_is_factorised_here(factorised, monkeypatch):
+    monkeypatch.setattr(factorizations, "cuda_memory", lambda: 4 * 8 * 40**2)
+    X = rows(30)
+    there = NTKRegressor(device="cuda").fit(X, X[:, 0])
+    assert not factorised
+    assert_allclose(there.dual_coef_, NTKRegressor().fit(X, X[:, 0]).dual_coef_)
 
 
 def test_spread_by_the_device(cuda):

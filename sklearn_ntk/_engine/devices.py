@@ -11,6 +11,8 @@ from sklearn import get_config
 from sklearn_ntk._sklearn_private import array_api_compat
 
 __all__ = [
+    "checking_factors",
+    "cuda_memory",
     "cupy",
     "cupy_of",
     "data_type",
@@ -93,6 +95,21 @@ def to_cuda(X):
     return cupy().asarray(X)
 
 
+def cuda_memory():
+    """Bytes that are free on the current CUDA device."""
+    free, _ = cupy().cuda.Device().mem_info
+    return free + cupy().get_default_memory_pool().free_bytes()
+
+
+def checking_factors(X):
+    """A context in which a factorisation of X that fails is an error, with CuPy too."""
+    if cupy_of(X) is None:
+        return nullcontext()
+    import cupyx
+
+    return cupyx.errstate(linalg="raise")
+
+
 def on_device_of(X):
     """A context in which CuPy computes on the device of X; others need none."""
     return X.device if cupy_of(X) else nullcontext()
@@ -125,8 +142,7 @@ def free_memory(X):
     device = array_api_compat.device(X)
     if cupy_of(X):
         with device:
-            free, _ = device.mem_info
-            return free + cupy().get_default_memory_pool().free_bytes()
+            return cuda_memory()
     if array_api_compat.is_torch_array(X) and device.type == "cuda":
         import torch
 

@@ -41,13 +41,16 @@ class NetworkEstimator(DefaultNetwork, BaseEstimator):
     """
 
     _kind: str
-    _solver = Cholesky()
     _parameter_constraints: dict = {
         "network": [Layer, StrOptions({"precomputed"}), None],
         "alpha": [Interval(Real, 0, np.inf, closed="left"), "array-like"],
         "device": [StrOptions({"cuda"}), None],
         "n_jobs": [Integral, None],
     }
+
+    @property
+    def _solver(self):
+        return Cholesky(device=self.device)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -39,9 +39,9 @@ class_weight : dict, "balanced" or None, default=None
     probabilities are those where classes are as frequent as their weights say.""",
     "device": """\
 device : "cuda" or None, default=None
-    What computes the kernel matrices: "cuda" GPUs, by CuPy, to which the rows are
-    moved and from which the matrices come back; None the processor. All else, such as
-    the factorisation, is the processor's in either case.""",
+    What computes the kernel matrices and factorises them: "cuda" GPUs, by CuPy, to
+    which the rows are moved and from which the matrices come back; None the processor.
+    It also factorises what a GPU has no room for, and does all else.""",
     "n_jobs": """\
 n_jobs : int or None, default=None
     Number of threads that compute the kernel. None means all cores, as for BLAS.""",

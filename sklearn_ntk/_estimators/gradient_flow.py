@@ -55,7 +55,8 @@ class GradientFlow:
 
     def _decomposed(self, K):
         extra = self._alpha - self._common_alpha()
-        return Spectrum.of(K, self._weight, extra, overwrite=True)
+        options = {"overwrite": True, "device": self.device}
+        return Spectrum.of(K, self._weight, extra, **options)
 
     def _common_alpha(self):
         """The part of alpha that shifts eigenvalues, being that of all rows."""

@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import blas, cho_solve, lapack, solve_triangular
 
+from sklearn_ntk._solvers.factorizations import cholesky
+
 __all__ = ["Cholesky", "CholeskyFactor"]
 
 EPS = np.finfo(np.float64).eps
@@ -25,9 +27,12 @@ class Cholesky:
     ----------
     max_jitter : float, default=1e-4
         The largest jitter tried, relative to the diagonal.
+    device : "cuda" or None, default=None
+        What factorises; all else is the processor's.
     """
 
     max_jitter: float = 1e-4
+    device: str | None = None
 
     def factorize(self, matrix, noise):
         """Factorise ``G = matrix + diag(noise)``, in the place of `matrix`.
@@ -51,7 +56,8 @@ class Cholesky:
         H, scale = equilibrated(matrix, noise)
         diagonal = H.diagonal().copy()
         jitter, step = 0.0, len(H) * EPS
-        while not _factorized(H, diagonal + jitter * np.maximum(diagonal, 0.5)):
+        jittered = diagonal
+        while not _factorized(H, jittered, self.device):
             jitter, step = step, 10.0 * step
             if jitter > self.max_jitter:
                 raise np.linalg.LinAlgError(
@@ -59,6 +65,7 @@ class Cholesky:
                     f"adding {self.max_jitter:.0e} of its diagonal does not make it "
                     "so."
                 )
+            jittered = diagonal + jitter * np.maximum(diagonal, 0.5)
         return CholeskyFactor(H, scale, jitter)
 
 
@@ -159,7 +166,7 @@ def equilibrated(matrix, noise):
     return H, scale
 
 
-def _factorized(H, diagonal):
+def _factorized(H, diagonal, device):
     """Try to factorise H with this diagonal; whether the factor is sound.
 
     The factor goes to the lower triangle and H itself is restored, at a
@@ -171,8 +178,7 @@ def _factorized(H, diagonal):
             H[j + 1 :, j] = H[j, j + 1 :]
         np.fill_diagonal(H, diagonal)
     norm = lapack.dlange("1", H)
-    _, info = lapack.dpotrf(H, lower=1, clean=0, overwrite_a=1)
-    if info != 0:
+    if not cholesky(H, device):
         return False
     rcond, _ = lapack.dpocon(H, norm, uplo="L")
     return rcond >= n * EPS

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
+
+from sklearn_ntk._solvers.factorizations import eigh
 
 __all__ = ["LOST", "Spectrum", "Stage"]
 
@@ -48,7 +49,7 @@ class Spectrum:
     root: np.ndarray
 
     @classmethod
-    def of(cls, gram, weight=None, alpha=0.0, *, overwrite=False):
+    def of(cls, gram, weight=None, alpha=0.0, *, overwrite=False, device=None):
         """Decompose ``S gram S + diag(alpha)``.
 
         Parameters
@@ -62,6 +63,8 @@ class Spectrum:
             to that of the methods, which shifts the eigenvalues and costs nothing.
         overwrite : bool, default=False
             Whether `gram` may be overwritten.
+        device : "cuda" or None, default=None
+            What decomposes; all else is the processor's.
         """
         n = len(gram)
         root = np.ones(n) if weight is None else np.sqrt(weight)
@@ -71,10 +74,7 @@ class Spectrum:
             matrix *= root[:, None]
             matrix *= root
         np.fill_diagonal(matrix, matrix.diagonal() + alpha)
-        # "evd" is as fast as "evr", and its vectors are orthogonal to rounding.
-        values, vectors = eigh(
-            matrix, overwrite_a=True, check_finite=False, driver="evd"
-        )
+        values, vectors = eigh(matrix, device)
         return cls(values, vectors, root)
 
     def project(self, B):
