@@ -1,16 +1,12 @@
 """The ready-made network on graphs."""
 
-from numbers import Integral, Real
-
-import numpy as np
+from numbers import Integral
 
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._architecture import Architecture
-from sklearn_ntk.networks._base import BOUNDS, Layer
-from sklearn_ntk.networks._composite import OUTPUT_SCALE, Sequential, Sum
+from sklearn_ntk.networks._composite import Sequential, Sum
 from sklearn_ntk.networks._dense import Dense
 from sklearn_ntk.networks._graph import GraphConv
-from sklearn_ntk.networks._names import ACTIVATIONS
 from sklearn_ntk.networks._pooling import GlobalAvgPool, GlobalSumPool
 
 __all__ = ["GraphNetwork"]
@@ -88,19 +84,13 @@ class GraphNetwork(Architecture):
     """
 
     _parameter_constraints = {
+        **Architecture._parameter_constraints,
         "blocks": [Interval(Integral, 0, None, closed="left")],
         "layers": [Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS)), Layer],
         "aggregation": [StrOptions({"sum", "mean"})],
         "readout": [StrOptions(set(READOUT))],
         "jumping_knowledge": ["boolean"],
         "node_attribute": [str, None],
-        "weight_variance": [Interval(Real, 0, np.inf, closed="left")],
-        "bias_variance": [Interval(Real, 0, np.inf, closed="left")],
-        "weight_variance_bounds": BOUNDS,
-        "bias_variance_bounds": BOUNDS,
-        "output_scale": OUTPUT_SCALE,
-        "output_scale_bounds": BOUNDS,
     }
 
     reads_graphs = True
@@ -149,18 +139,12 @@ class GraphNetwork(Architecture):
         >>> len(GraphNetwork(blocks=2, layers=1).sequential().layers)
         8
         """
-        activation = self.activation
-        if isinstance(activation, str):
-            activation = ACTIVATIONS[activation]()
+        dense = Dense(self.weight_variance, self.bias_variance)
         block = [
             GraphConv("input", self_loops=True, aggregation=self.aggregation),
-            *[Dense(self.weight_variance, self.bias_variance), activation]
-            * self.layers,
+            *[dense, self._activation()] * self.layers,
         ]
-        end = [
-            READOUT[self.readout](),
-            Dense(self.weight_variance, self.bias_variance),
-        ]
+        end = [READOUT[self.readout](), dense]
         if not self.jumping_knowledge:
             layers = [*block * self.blocks, *end]
         else:
