@@ -24,7 +24,7 @@ from sklearn_ntk import (
     NTKRegressor,
     large_gram,
 )
-from sklearn_ntk._engine import array_gram, devices
+from sklearn_ntk._engine import array_evaluation, array_gram, devices
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk._engine.array_program import ArrayProgram
 from sklearn_ntk._estimators import learning
@@ -125,6 +125,35 @@ def test_blocks_do_not_show(library, monkeypatch):
     sizes = [part.stop - part.start for pair in shapes for part in pair]
     assert max(sizes) <= 64
     assert min(sizes) > 30
+
+
+@LIBRARIES
+def test_what_is_computed_anew_is_cut_to_what_fits(library, monkeypatch):
+    X = 1.0 + 1e-3 * np.random.default_rng(0).standard_normal((120, 3))
+    kernel, shapes = NTK(MLP(depth=3)), []
+    block = ArrayEvaluation._block
+
+    def spy(self, rows, columns):
+        shapes.append((rows.stop - rows.start, columns.stop - columns.start))
+        return block(self, rows, columns)
+
+    monkeypatch.setattr(ArrayEvaluation, "_block", spy)
+    with config_context(working_memory=1):
+        assert_same(library, kernel(library.array(X)), kernel(X))
+    assert shapes == [(60, 60)] * 4
+    gathered = []
+    monkeypatch.setattr(array_evaluation, "GATHERED", 3 * 50)
+    monkeypatch.setattr(array_evaluation, "MANY", 2.0)
+    values = ArrayEvaluation._values
+    monkeypatch.setattr(
+        ArrayEvaluation,
+        "_values",
+        lambda self, inputs, shape: (
+            gathered.append(shape) or values(self, inputs, shape)
+        ),
+    )
+    assert_same(library, kernel(library.array(X)), kernel(X))
+    assert max(shape for shape in gathered if shape != (120,)) == (50,)
 
 
 DIFFERENTIATED = [

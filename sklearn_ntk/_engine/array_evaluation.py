@@ -23,7 +23,8 @@ __all__ = ["ArrayEvaluation"]
 FORMULAS = 64  # arrays of the size of a block that formulas hold at once
 SMALLEST = 64  # rows and columns of a block, whatever the memory
 MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
-PAIRS = 2**16  # exact pairs at once
+PAIRS = 2**16  # exact pairs at once, at most
+GATHERED = 2**24  # numbers in the rows of these pairs
 
 
 class ArrayEvaluation:
@@ -66,13 +67,12 @@ class ArrayEvaluation:
             runner = self.runner()
             side = self._side(FORMULAS if runner is None else runner.n_arrays)
             n, m = self.X.shape[0], self.Y.shape[0]
-            shape = _even(n, side), _even(m, side)
-            tasks = blocks(n, m, shape, symmetric=self.symmetric)
+            tasks = _parts(n, m, side, symmetric=self.symmetric)
             factors = [] if runner is None else self._factors(runner.program)
             overflow = False
             for rows, columns in tasks:
                 if runner is None:
-                    values = self.block(rows, columns)
+                    values = self._block(rows, columns)
                 else:
                     values = self._generic(runner, factors, rows, columns)
                 if self.symmetric and rows == columns:
@@ -89,7 +89,7 @@ class ArrayEvaluation:
         with on_device_of(self.X), np.errstate(all="ignore"):
             return self._values(inputs, (n,))
 
-    def block(self, rows, columns):
+    def _block(self, rows, columns):
         """The values of a block of pairs, to full accuracy."""
         same = self._itself(rows) if self.symmetric and rows == columns else None
         inputs = Inputs(
@@ -136,18 +136,28 @@ class ArrayEvaluation:
         if n_guarded == 0:
             return values
         if n_guarded > MANY * guarded.shape[0] * guarded.shape[1]:
-            return self.block(rows, columns)
+            self._redo(values, rows, columns)
+            return values
         i, j = xp.nonzero(guarded)
         exact = self._pairs(i + rows.start, j + columns.start)
         for value, new in zip(values, exact, strict=True):
             value[guarded] = new
         return values
 
+    def _redo(self, values, rows, columns):
+        """Compute a block anew, to full accuracy and in parts that fit in memory."""
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        for i, j in _parts(*shape, self._side(FORMULAS)):
+            exact = self._block(_shifted(i, rows.start), _shifted(j, columns.start))
+            for value, new in zip(values, exact, strict=True):
+                value[i, j] = new
+
     def _pairs(self, i, j):
         """The values of the rows i of X with the rows j of Y, to full accuracy."""
         xp, parts = self.arrays, []
-        for start in range(0, i.shape[0], PAIRS):
-            part = slice(start, min(start + PAIRS, i.shape[0]))
+        step = max(1, min(PAIRS, GATHERED // self.X.shape[1]))
+        for start in range(0, i.shape[0], step):
+            part = slice(start, min(start + step, i.shape[0]))
             a, b = i[part], j[part]
             X, Y = xp.take(self.X, a, axis=0), xp.take(self.Y, b, axis=0)
             inputs = Inputs(self.xp, X, Y, paired=True, ntk=self.ntk)
@@ -172,6 +182,11 @@ class ArrayEvaluation:
         return self.arrays.astype(values, dtype, copy=False)
 
 
-def _even(length, most):
-    """The length of as few parts as can be, of which one may be a little shorter."""
-    return math.ceil(length / math.ceil(length / most))
+def _parts(n, m, side, *, symmetric=False):
+    """Blocks of even size, of at most `side` rows and columns, that cover a matrix."""
+    shape = [math.ceil(length / math.ceil(length / side)) for length in (n, m)]
+    return blocks(n, m, shape, symmetric=symmetric)
+
+
+def _shifted(part, by):
+    return slice(part.start + by, part.stop + by)
