@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["Matrix", "above_diagonal", "blocks"]
+__all__ = ["Matrices", "above_diagonal", "blocks"]
 
 
 def blocks(n_rows, n_columns, shape, *, symmetric):
@@ -33,37 +33,59 @@ def above_diagonal(rows, columns):
     return i[:, None] < j
 
 
-class Matrix:
-    """A result that is filled block by block.
+class Matrices:
+    """Results that are filled block by block, one for each value of a pair.
 
     Parameters
     ----------
-    out : array of shape (n, m)
+    outputs : sequence of arrays of shape (n, m)
     symmetric : bool
-        Whether a block is to be mirrored, too.
+        Whether blocks are to be mirrored, too.
     """
 
-    def __init__(self, out, *, symmetric):
-        self.out, self.symmetric = out, symmetric
+    def __init__(self, outputs, *, symmetric):
+        self.outputs, self.symmetric = outputs, symmetric
 
-    def place(self, rows, columns, block):
+    def place(self, rows, columns, values):
         """Write a block; of one on the diagonal, what is above it counts."""
+        for block, value in zip(self.blocks(rows, columns), values, strict=True):
+            block[...] = value
+        self.mirror(rows, columns)
+
+    def mirror(self, rows, columns):
+        """Write a block that is in its place to the other side of the diagonal."""
         if not self.symmetric:
-            self.out[rows, columns] = block
             return
-        height = min(rows.stop, columns.stop) - rows.start
         if columns.start == rows.start:
-            square = np.triu(block[:height, :height])
-            mirrored = square + np.triu(square, 1).T
-            part = slice(rows.start, rows.start + height)
-            self.out[part, part] = mirrored
-            columns = slice(rows.start + height, columns.stop)
-            block = block[:, height:]
-        self.out[rows, columns] = block
-        self.out[columns, rows] = block.T
+            height = min(rows.stop, columns.stop) - rows.start
+            square = slice(rows.start, rows.start + height)
+            for out in self.outputs:
+                upper = np.triu(out[square, square])
+                out[square, square] = upper + np.triu(upper, 1).T
+            columns = slice(square.stop, columns.stop)
+        for out in self.outputs:
+            out[columns, rows] = out[rows, columns].T
+
+    def mend(self, i, j, values):
+        """Write values of single pairs."""
+        for out, value in zip(self.outputs, values, strict=True):
+            out[i, j] = value
+            if self.symmetric:
+                out[j, i] = value
+
+    @property
+    def are_rows_contiguous(self):
+        """Whether the entries of a row lie one after the other, where they belong."""
+        return all(
+            out.flags.aligned and out.strides[1] == out.itemsize for out in self.outputs
+        )
+
+    def blocks(self, rows, columns):
+        """The parts of the results that are a block's."""
+        return [out[rows, columns] for out in self.outputs]
 
     def n_entries(self, rows, columns):
-        """How many entries of the result a block settles."""
+        """How many entries of each result a block settles."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         if not self.symmetric:
             return height * width

@@ -67,6 +67,11 @@ class Derivatives:
                 values.append(tangents.get(name, 0.0))
         return values
 
+    @property
+    def are_evaluated(self):
+        """Whether what is evaluated for each pair are the derivatives themselves."""
+        return not any(isinstance(s, VectorSeed) for s in self.seeds.values())
+
     def slopes(self, values, rows, columns):
         """The derivatives of a block, one after the other."""
         for name, seed, part in self._parts(values):

@@ -5,10 +5,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_ntk._engine import profiles
-from sklearn_ntk._engine.blocks import above_diagonal, blocks
+from sklearn_ntk._engine.blocks import blocks
 from sklearn_ntk._engine.forward_mode import DualNamespace
 from sklearn_ntk._engine.generic import traced
 from sklearn_ntk._engine.numba_program import NumbaProgram
@@ -22,7 +21,7 @@ TILE = 256  # rows and columns of a block of exact pairs: arrays stay in cache
 MANY = 0.25  # share of pairs that are not generic, above which a block is redone whole
 FEW = 2**18  # pairs that NumPy is done with before compiled code is loaded
 PAIRS = 2**13  # exact pairs at once
-ROWS = 2**9  # of a diagonal at once
+ROWS = 2**12  # of a diagonal at once
 
 
 class Evaluation:
@@ -54,13 +53,15 @@ class Evaluation:
         self.symmetric = Y is None
         self.xp = DualNamespace(np) if dual else np
 
-    def run(self, place, *, n_jobs=None, dtype=np.float64):
+    def run(self, matrices=None, then=None, *, n_jobs=None, dtype=np.float64):
         """Evaluate all blocks, and say whether any value is infinite.
 
         Parameters
         ----------
-        place : callable
-            ``place(rows, columns, values)`` is called with slices and a list of
+        matrices : Matrices or None
+            What is filled with the values.
+        then : callable or None
+            ``then(rows, columns, values)`` is called with slices and a list of
             arrays, for each block, from several threads. Where Y is None blocks cover
             the half above the diagonal and values on the diagonal are not to be used.
         n_jobs : int or None
@@ -70,9 +71,15 @@ class Evaluation:
         X, Y = self.X, self.columns
         program, self.shortcut = self._program(dtype)
         worker = _Exact(self) if program is None else _Traced(self, program, dtype)
+
+        def compute(task):
+            values, infinite = worker.run(*task, matrices)
+            if then is not None:
+                then(*task, values)
+            return infinite
+
         tasks = blocks(X.shape[0], Y.shape[0], worker.shape, symmetric=self.symmetric)
-        results = for_each(lambda task: worker.run(*task, place), list(tasks), n_jobs)
-        return any(results)
+        return any(for_each(compute, list(tasks), n_jobs))
 
     @property
     def columns(self):
@@ -147,10 +154,11 @@ class _Exact:
         if evaluation.tile is not None:
             self.shape = (evaluation.tile, evaluation.tile)
 
-    def run(self, rows, columns, place):
+    def run(self, rows, columns, matrices):
         values = self.evaluation.block(rows, columns)
-        place(rows, columns, values)
-        return bool(np.any(np.isinf(values[0])))
+        if matrices is not None:
+            matrices.place(rows, columns, values)
+        return values, bool(np.any(np.isinf(values[0])))
 
 
 class _Traced:
@@ -161,39 +169,29 @@ class _Traced:
         n_pairs = evaluation.X.shape[0] * evaluation.columns.shape[0]
         self.runner = runner(program, dtype, n_pairs)
         self.shape = self.runner.shape
-        self.factors = [tuple(_cast(u, dtype) for u in pair) for pair in program.inputs]
         self.scratch = threading.local()
 
-    def run(self, rows, columns, place):
+    def run(self, rows, columns, matrices):
         if not hasattr(self.scratch, "buffers"):
             self.scratch.buffers = self.runner.scratch()
-        cosines = [_product(u[rows], v[columns]) for u, v in self.factors]
-        found = self.runner.run(cosines, rows, columns, self.scratch.buffers)
-        values, infinite = self._mended(rows, columns, *found)
-        place(rows, columns, values)
-        return infinite
-
-    def _mended(self, rows, columns, values, guarded):
-        """The values, in which pairs that are not generic are computed anew.
-
-        And whether there is an infinite one among them.
-        """
+        on_diagonal = self.evaluation.symmetric and columns.start < rows.stop
+        values, guarded = self.runner.run(
+            rows, columns, self.scratch.buffers, matrices, on_diagonal
+        )
         if guarded is None:
-            return values, False
-        if self.evaluation.symmetric and columns.start < rows.stop:
-            square = slice(columns.start, min(rows.stop, columns.stop))
-            above = above_diagonal(rows, square)
-            for block in (guarded, *values):
-                block[:, : above.shape[1]][~above] = 0
-        if not guarded.any():
             return values, False
         i, j = np.nonzero(guarded)
         if len(i) > MANY * guarded.size:
             values = exact = self.evaluation.block(rows, columns)
+            if matrices is not None:
+                matrices.place(rows, columns, values)
         else:
             exact = self.evaluation.pairs(i + rows.start, j + columns.start)
-            for value, new in zip(values, exact, strict=True):
-                value[i, j] = new
+            if matrices is not None:
+                matrices.mend(i + rows.start, j + columns.start, exact)
+            else:
+                for value, new in zip(values, exact, strict=True):
+                    value[i, j] = new
         return values, bool(np.any(np.isinf(exact[0])))
 
 
@@ -202,15 +200,6 @@ def runner(program, dtype, n_pairs):
     if n_pairs >= FEW and importlib.util.find_spec("numba"):
         return NumbaProgram(program, dtype)
     return NumpyProgram(program, dtype)
-
-
-def _cast(factor, dtype):
-    return factor.astype(dtype, copy=False)
-
-
-def _product(u, v):
-    product = u @ v.T
-    return product.toarray() if sparse.issparse(product) else product
 
 
 def for_each(compute, tasks, n_jobs):

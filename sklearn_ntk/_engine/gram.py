@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from sklearn_ntk._engine.blocks import Matrix, above_diagonal
+from sklearn_ntk._engine.blocks import Matrices, above_diagonal
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.graphs import evaluation_of, tile_for
@@ -135,15 +135,15 @@ def gradient(network, X, *, kind, n_jobs=None):
     derivatives = _derivatives(network, X, kind)
     K = empty(_shape(X, None))
     K_gradient = empty((*K.shape, derivatives.size))
-    matrices = [Matrix(K, symmetric=True)]
-    matrices += [Matrix(out, symmetric=True) for out in np.moveaxis(K_gradient, -1, 0)]
+    outputs = [K, *np.moveaxis(K_gradient, -1, 0)]
+    matrices = Matrices(outputs, symmetric=True)
 
     def place(rows, columns, values):
         slopes = derivatives.slopes(values, rows, columns)
-        for matrix, value in zip(matrices, [values[0], *slopes], strict=True):
-            matrix.place(rows, columns, value)
+        matrices.place(rows, columns, [values[0], *slopes])
 
-    overflow = derivatives.evaluation.run(place, n_jobs=n_jobs)
+    target = (matrices,) if derivatives.are_evaluated else (None, place)
+    overflow = derivatives.evaluation.run(*target, n_jobs=n_jobs)
     index = np.arange(len(K))
     K[index, index] = derivatives.diagonal[0]
     for k, slope in enumerate(derivatives.diagonal_slopes()):
@@ -172,11 +172,11 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
         return np.empty(0)
     sums = []
 
-    def place(rows, columns, values):
+    def add(rows, columns, values):
         W = 2.0 * weights[rows, columns] * above_diagonal(rows, columns)
         sums.append(derivatives.contracted(values, W, rows, columns))
 
-    derivatives.evaluation.run(place, n_jobs=n_jobs)
+    derivatives.evaluation.run(None, add, n_jobs=n_jobs)
     return sum(sums) + derivatives.contracted_diagonal(np.diagonal(weights))
 
 
@@ -211,15 +211,14 @@ def _shape(X, Y):
 def _fill(evaluation, outputs, *, n_jobs, tell=None):
     """Write all values that are evaluated into matrices."""
     symmetric = evaluation.symmetric
-    matrices = [Matrix(out, symmetric=symmetric) for out in outputs]
+    matrices = Matrices(outputs, symmetric=symmetric)
 
-    def place(rows, columns, values):
-        for matrix, value in zip(matrices, values, strict=True):
-            matrix.place(rows, columns, value)
-        if tell:
-            tell(matrices[0].n_entries(rows, columns))
+    def count(rows, columns, values):
+        tell(matrices.n_entries(rows, columns))
 
-    overflow = evaluation.run(place, n_jobs=n_jobs, dtype=outputs[0].dtype)
+    overflow = evaluation.run(
+        matrices, count if tell else None, n_jobs=n_jobs, dtype=outputs[0].dtype
+    )
     if symmetric:
         for out, values in zip(outputs, evaluation.diagonal(n_jobs), strict=True):
             np.fill_diagonal(out, values)

@@ -5,6 +5,8 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from sklearn_ntk._engine.numba_writing import write, write_mirrored
+
 __all__ = ["run"]
 
 
@@ -22,9 +24,50 @@ def call(typing_context, address, x, numbers, size, arrays, guarded):
     return numba.types.none(*[numba.types.intp] * 6), generate
 
 
+@numba.njit(error_model="numpy", cache=True)
+def run_tile(steps, table, here, row, width, guarded):
+    """Run all segments on some columns of a few rows, one segment after the other."""
+    arrays = np.empty_like(table[0])
+    for k in range(len(steps)):
+        function, x, stride, numbers, count = steps[k]
+        for i in range(len(here)):
+            for m in range(count):
+                arrays[m] = here[i, table[k, m]]
+            call(
+                function,
+                x + (row + i) * stride,
+                numbers,
+                width,
+                arrays.ctypes.data,
+                guarded[i].ctypes.data,
+            )
+
+
+@numba.njit(error_model="numpy", cache=True)
+def multiply(x, y, corner, products):
+    """Products of rows of x and y, from a row and a column on."""
+    top, left = corner
+    for k in range(len(x)):
+        height, width = products[k].shape
+        np.dot(x[k][top : top + height], y[k][left : left + width].T, products[k])
+
+
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def run(steps, table, start, moves, row, tile, outputs, guarded):
-    """Run all segments on a block, a tile after the other.
+def run(
+    steps,
+    table,
+    factors,
+    cosines,
+    corner,
+    on_diagonal,
+    start,
+    moves,
+    tile,
+    outputs,
+    results,
+    guarded,
+):
+    """Run all segments on a block, a tile after the other, and write what they give.
 
     Parameters
     ----------
@@ -33,16 +76,25 @@ def run(steps, table, start, moves, row, tile, outputs, guarded):
         between rows in bytes, that of its other numbers, and how many arrays it takes.
     table : array of shape (n_segments, n_most)
         Indices of these arrays.
+    factors : tuple of two arrays of shapes (n_inputs, n, d) and (n_inputs, m, d)
+        Products of their rows are the program's inputs; empty if these are there.
+    cosines : array of shape (n_inputs, n_rows, n_columns)
+        The inputs.
+    corner : tuple of int
+        The first row and column of the block.
+    on_diagonal : bool
+        Whether it begins at the diagonal, above which there is what counts.
     start : array of shape (n_arrays,)
         Addresses of the first entries of arrays.
     moves : array of shape (n_arrays, 3)
         Bytes to the next row, the next column, and the next row of a tile.
-    row : int
-        The first row of the block.
     tile : tuple of int
         Rows and columns of a tile.
     outputs : array of shape (n_outputs, n_rows, n_columns)
-        What segments write to; here it is looked at for what is not finite.
+        What segments write to.
+    results : array of shape (n_outputs, 4)
+        Addresses of the block in matrices, the bytes to their next rows, and the
+        same for the block that mirrors it; addresses are 0 where there is none.
     guarded : array of uint8, shape (n_rows, n_columns)
         Filled with what is to be computed anew.
 
@@ -51,35 +103,36 @@ def run(steps, table, start, moves, row, tile, outputs, guarded):
     bool
         Whether there is any such pair.
     """
-    here, arrays = np.empty((tile[0], len(start)), np.intp), np.empty_like(table[0])
-    n_rows, n_columns = guarded.shape
+    n_outputs, n_rows, n_columns = outputs.shape
+    here = np.empty((tile[0], len(start)), np.intp)
+    found = np.uint8(0)
+    multiply(*factors, corner, cosines)
     guarded[:] = 0
     for top in range(0, n_rows, tile[0]):
         height = min(tile[0], n_rows - top)
-        for left in range(0, n_columns, tile[1]):
+        for left in range(top if on_diagonal else 0, n_columns, tile[1]):
             width = min(tile[1], n_columns - left)
             for i in range(height):
                 for k in range(len(start)):
                     down, aside, inside = moves[k]
                     here[i, k] = start[k] + (top + i) * down + left * aside + i * inside
-            for k in range(len(steps)):
-                function, x, stride, numbers, count = steps[k]
-                for i in range(height):
-                    for m in range(count):
-                        arrays[m] = here[i, table[k, m]]
-                    call(
-                        function,
-                        x + (row + top + i) * stride,
-                        numbers,
-                        width,
-                        arrays.ctypes.data,
-                        guarded[top + i, left:].ctypes.data,
-                    )
-    found = np.uint8(0)
+            run_tile(
+                steps,
+                table,
+                here[:height],
+                corner[0] + top,
+                width,
+                guarded[top : top + height, left:],
+            )
     for i in range(n_rows):
-        for k in range(len(outputs)):
-            for j in range(n_columns):
-                guarded[i, j] |= not abs(outputs[k, i, j]) < np.inf
-        for j in range(n_columns):
-            found |= guarded[i, j]
+        first = i + 1 if on_diagonal else 0
+        guarded[i, :first] = 0
+        for guard in guarded[i, first:]:
+            found |= guard
+    for k in range(n_outputs):
+        place, step, mirrored, step_mirrored = results[k]
+        if place:
+            write(outputs[k], place, step, on_diagonal)
+        if mirrored:
+            write_mirrored(outputs[k], mirrored, step_mirrored, on_diagonal)
     return found != 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_ntk._engine import vector_math
+from sklearn_ntk._engine.factors import Factors
 
 __all__ = ["NumbaProgram"]
 
@@ -56,20 +57,19 @@ class NumbaProgram:
     dtype : dtype
     """
 
-    shape = (128, 1008)  # of a block: no power of two, for mirrored writes' sake
+    shape = (256, 1016)  # of a block: an odd number of lines of cache in each row
 
     def __init__(self, program, dtype):
         from sklearn_ntk._engine.numba_driver import run
 
         self.dtype = np.dtype(dtype)
+        self.factors = Factors(program.inputs, dtype)
         segments = program.segments()
         cosines = [i for i, n in enumerate(program.nodes) if n.op == "cosine"]
         cosines.sort(key=lambda i: program.nodes[i].args[0])
-        outputs = list(dict.fromkeys(program.outputs))
-        self.order = [outputs.index(i) for i in program.outputs]
-        slots = _slots(segments, outputs, cosines)
-        self.n_outputs = len(outputs)
-        self.n_buffers = 1 + max(slots.values()) - len(cosines) - self.n_outputs
+        slots = _slots(segments, program.outputs, cosines)
+        self.n_inputs, self.n_outputs = len(cosines), len(program.outputs)
+        self.n_buffers = 1 + max(slots.values()) - self.n_inputs - self.n_outputs
         self.y = _matrix([row for s in segments for row in s.rows_y], self.dtype)
         self.y_start = _places(self.y, self.y.shape[1], len(self.y))
         across = (_matrix(s.rows_x, self.dtype).T for s in segments)
@@ -117,32 +117,47 @@ class NumbaProgram:
         size = self.shape[0] * self.shape[1]
         return (
             np.empty((self.n_buffers, *self._tile), self.dtype),
+            np.empty(self.n_inputs * size, self.dtype),
             np.empty(self.n_outputs * size, self.dtype),
             np.empty(size, np.uint8),
         )
 
-    def run(self, cosines, rows, columns, scratch):
+    def run(self, rows, columns, scratch, matrices, on_diagonal):
         """The outputs for a block, and the mask of pairs they are not right for.
 
         Parameters
         ----------
-        cosines : list of array
-            Contiguous, one for each input of the program.
         rows, columns : slice
         scratch : tuple of array
+        matrices : Matrices or None
+            What outputs are to be written to.
+        on_diagonal : bool
+            Whether the block begins at the diagonal, above which there is what counts.
 
         Returns
         -------
-        outputs : list of array
+        outputs : array of shape (n_outputs, n_rows, n_columns)
         guarded : array of bool or None
         """
-        buffers, outputs, guarded = scratch
+        buffers, *large = scratch
         shape = rows.stop - rows.start, columns.stop - columns.start
         size, item = shape[0] * shape[1], self.dtype.itemsize
-        outputs = outputs[: self.n_outputs * size].reshape(self.n_outputs, *shape)
-        guarded = guarded[:size].reshape(shape)
+        cosines, outputs, guarded = (
+            array[: n * size].reshape(n, *shape)
+            for n, array in zip((self.n_inputs, self.n_outputs, 1), large, strict=True)
+        )
+        factors = self.factors.dense
+        if factors is None:
+            factors = 2 * (np.empty((0, 0, 0), self.dtype),)
+            self.factors.multiply(rows, columns, cosines)
+        direct = matrices is not None and matrices.are_rows_contiguous
+        results = np.zeros((self.n_outputs, 4), np.intp)
+        if direct:
+            results[:, :2] = _rows_of(matrices.blocks(rows, columns))
+            if matrices.symmetric:
+                results[:, 2:] = _rows_of(matrices.blocks(columns, rows))
         groups = (  # of arrays: where they are, and the steps down, aside and in a tile
-            ([c.ctypes.data for c in cosines], (shape[1], 1, 0)),
+            (_places(cosines, size, self.n_inputs), (shape[1], 1, 0)),
             (_places(outputs, size, self.n_outputs), (shape[1], 1, 0)),
             (
                 _places(buffers, math.prod(buffers.shape[1:]), len(buffers)),
@@ -152,11 +167,23 @@ class NumbaProgram:
         )
         start = np.concatenate([places for places, _ in groups]).astype(np.intp)
         moves = [np.tile(move, (len(places), 1)) for places, move in groups]
-        moves = np.concatenate(moves) * item
-        where = start, moves, rows.start, self._tile
-        found = self.driver(self.steps, self.table, *where, outputs, guarded)
-        values = [outputs[k] for k in self.order]
-        return values, guarded.view(bool) if found else None
+        found = self.driver(
+            self.steps,
+            self.table,
+            factors,
+            cosines,
+            (rows.start, columns.start),
+            on_diagonal,
+            start,
+            np.concatenate(moves) * item,
+            self._tile,
+            outputs,
+            results,
+            guarded[0],
+        )
+        if matrices is not None and not direct:
+            matrices.place(rows, columns, outputs)
+        return outputs, guarded[0].view(bool) if found else None
 
 
 def _slots(segments, outputs, cosines):
@@ -177,6 +204,11 @@ def _slots(segments, outputs, cosines):
         done = (i for i in segment.inputs if last[i] == k and i not in known)
         free += [slots[i] for i in done]
     return slots
+
+
+def _rows_of(arrays):
+    """The addresses of arrays, and the bytes from row to row."""
+    return [(a.ctypes.data, a.strides[0]) for a in arrays]
 
 
 def _places(array, step, count):
@@ -204,7 +236,7 @@ def _source(segment, dtype):
         "from numba import carray",
         "from sklearn_ntk._engine.vector_math import functions",
         "from sklearn_ntk._engine.vector_width import wide_vectors",
-        "wide = wide_vectors()",
+        "inf, wide = math.inf, wide_vectors()",
         *(f"{name} = functions({dtype!r})[{name!r}]" for name in sorted(functions)),
         "def segment(x, s, n, arrays, guarded_):",
         "    wide()",
@@ -222,8 +254,9 @@ def _source(segment, dtype):
         body.append(f"v{k} = {call.format(*args)}")
     for k, result in enumerate(segment.results):
         body.append(f"o{k}[j] = {result}")
-    if segment.guards:
-        body.append(f"guarded[j] |= {' | '.join(segment.guards)}")
+    guards = [*segment.guards, *(f"(not abs({v}) < inf)" for v in segment.finals)]
+    if guards:
+        body.append(f"guarded[j] |= {' | '.join(guards)}")
     return "\n".join([*lines, *(f"        {line}" for line in body), ""])
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_ntk._engine.blocks import above_diagonal
+from sklearn_ntk._engine.factors import Factors
 from sklearn_ntk._engine.program import operands
 from sklearn_ntk._engine.tracing import NUMPY, Node, Row
 
@@ -24,6 +26,7 @@ class NumpyProgram:
 
     def __init__(self, program, dtype):
         self.program, self.dtype = program, dtype
+        self.factors = Factors(program.inputs, dtype)
         self.steps, self.n_floats, self.n_masks = _allocated(program)
         self.rows = {
             id(a): a.values.astype(dtype if a.values.dtype != bool else bool)
@@ -35,17 +38,20 @@ class NumpyProgram:
     def scratch(self):
         """Buffers of one thread."""
         floats = np.empty((self.n_floats, *self.shape), self.dtype)
-        return floats, np.empty((self.n_masks + 1, *self.shape), bool)
+        cosines = np.empty((len(self.program.inputs), *self.shape), self.dtype)
+        return cosines, floats, np.empty((self.n_masks + 1, *self.shape), bool)
 
-    def run(self, cosines, rows, columns, scratch):
+    def run(self, rows, columns, scratch, matrices, on_diagonal):
         """The outputs for a block, and the mask of pairs they are not right for.
 
         Parameters
         ----------
-        cosines : list of array
-            One for each input of the program.
         rows, columns : slice
         scratch : tuple of array
+        matrices : Matrices or None
+            What outputs are to be written to.
+        on_diagonal : bool
+            Whether the block begins at the diagonal, above which there is what counts.
 
         Returns
         -------
@@ -53,8 +59,13 @@ class NumpyProgram:
         guarded : array of bool or None
         """
         shape = rows.stop - rows.start, columns.stop - columns.start
-        floats, masks = (_cut(a, shape) for a in scratch)
+        cosines, floats, masks = (_cut(a, shape) for a in scratch)
+        self.factors.multiply(rows, columns, cosines)
         values, guarded = {}, None
+        written = {}
+        if matrices is not None:
+            blocks = matrices.blocks(rows, columns)
+            written = dict(zip(self.program.outputs, blocks, strict=True))
 
         def operand(a):
             if type(a) is int:
@@ -70,6 +81,7 @@ class NumpyProgram:
                 values[index] = cosines[node.args[0]]
                 continue
             out = masks[place] if node.is_mask else floats[place]
+            out = written.get(index, out)
             _apply(node.op, [operand(a) for a in node.args], out)
             values[index] = out
             if is_guard and out.any():
@@ -80,7 +92,11 @@ class NumpyProgram:
             if not np.isfinite(np.sum(value)):
                 wrong = ~np.isfinite(value)
                 guarded = wrong if guarded is None else guarded | wrong
-        return outputs, guarded
+        if guarded is not None and on_diagonal:
+            guarded &= above_diagonal(rows, columns)
+        if matrices is not None:
+            matrices.mirror(rows, columns)
+        return outputs, guarded if guarded is not None and guarded.any() else None
 
 
 def _cut(buffers, shape):

@@ -23,6 +23,7 @@ class Program:
     order : list of int
         The nodes that are needed, in an order in which they can be computed.
     outputs : list of int
+        Different nodes.
     guards : list of int
         Masks of pairs that the program is not right for.
     inputs : list
@@ -30,7 +31,9 @@ class Program:
     """
 
     def __init__(self, trace, outputs):
-        self.outputs = [trace.output(value) for value in outputs]
+        self.outputs = []
+        for value in outputs:
+            self.outputs.append(trace.output(value, self.outputs))
         self.nodes, self.inputs = trace.nodes, trace.inputs
         self.order, kept = self._reachable(self.outputs), set()
         self.guards = list(dict.fromkeys(trace.guards))
@@ -79,7 +82,8 @@ class Program:
                 piece = []
             piece.append(index)
         pieces.append(piece)
-        return [Segment.of(self.nodes, piece, last, guards) for piece in pieces]
+        ends = guards, set(self.outputs)
+        return [Segment.of(self.nodes, piece, last, *ends) for piece in pieces]
 
 
 def operands(node):
@@ -104,6 +108,8 @@ class Segment:
         Names of the outputs.
     guards : tuple of str
         Names of masks.
+    finals : tuple of str
+        Names of the program's outputs, which guard what is not finite.
     rows_x, rows_y : tuple of Row
     numbers : tuple of float
     """
@@ -113,12 +119,13 @@ class Segment:
     outputs: tuple
     results: tuple
     guards: tuple
+    finals: tuple
     rows_x: tuple
     rows_y: tuple
     numbers: tuple
 
     @classmethod
-    def of(cls, nodes, piece, last, guards):
+    def of(cls, nodes, piece, last, guards, finals):
         """The segment of the nodes in `piece`."""
         inside = [i for i in piece if nodes[i].op != "cosine"]
         own = set(inside)
@@ -144,6 +151,7 @@ class Segment:
             outputs,
             tuple(names[i] for i in outputs),
             tuple(names[i] for i in inside if i in guards),
+            tuple(names[i] for i in inside if i in finals),
             tuple(rows[0].values()),
             tuple(rows[1].values()),
             tuple(numbers),

@@ -341,12 +341,13 @@ class Trace:
         node = self._node_of(pair)
         return Pair(self, node) if type(node) is int else pair
 
-    def output(self, a):
-        """The index of the node that holds the values of `a`."""
+    def output(self, a, taken=()):
+        """The index of a node that holds the values of `a`, none of those `taken`."""
         node = self._node_of(_plain(a))
-        if type(node) is int and self.nodes[node].op != "cosine":
-            return node
-        return self._record("copy", (node,))
+        is_input = type(node) is not int or self.nodes[node].op == "cosine"
+        while is_input or node in taken:
+            node, is_input = self._record("copy", (node,)), False
+        return node
 
     # The functions that formulas call.
 
