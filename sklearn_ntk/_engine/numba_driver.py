@@ -91,7 +91,7 @@ def run(
     tile : tuple of int
         Rows and columns of a tile.
     outputs : array of shape (n_outputs, n_rows, n_columns)
-        What segments write to.
+        What segments write to; 0 on the diagonal and below.
     results : array of shape (n_outputs, 4)
         Addresses of the block in matrices, the bytes to their next rows, and the
         same for the block that mirrors it; addresses are 0 where there is none.
@@ -126,7 +126,7 @@ def run(
             )
     for i in range(n_rows):
         first = i + 1 if on_diagonal else 0
-        guarded[i, :first] = 0
+        guarded[i, :first], outputs[:, i, :first] = 0, 0
         for guard in guarded[i, first:]:
             found |= guard
     for k in range(n_outputs):

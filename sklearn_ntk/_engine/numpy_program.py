@@ -92,8 +92,10 @@ class NumpyProgram:
             if not np.isfinite(np.sum(value)):
                 wrong = ~np.isfinite(value)
                 guarded = wrong if guarded is None else guarded | wrong
-        if guarded is not None and on_diagonal:
-            guarded &= above_diagonal(rows, columns)
+        if on_diagonal:
+            below = ~above_diagonal(rows, columns)
+            for value in (*outputs, *([] if guarded is None else [guarded])):
+                value[below] = 0
         if matrices is not None:
             matrices.mirror(rows, columns)
         return outputs, guarded if guarded is not None and guarded.any() else None

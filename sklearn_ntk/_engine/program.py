@@ -81,7 +81,10 @@ class Program:
                 pieces.append(piece)
                 piece = []
             piece.append(index)
-        pieces.append(piece)
+        if len(piece) < LENGTH and pieces:
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
         ends = guards, set(self.outputs)
         return [Segment.of(self.nodes, piece, last, *ends) for piece in pieces]
 
