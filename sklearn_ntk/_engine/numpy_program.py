@@ -9,8 +9,15 @@ from sklearn_ntk._engine.tracing import NUMPY, Node, Row
 
 __all__ = ["NumpyProgram"]
 
-FUNCTIONS = {**NUMPY, "asin": np.arcsin}
 SMALL = 16  # with a larger buffer NumPy copies rows that are broadcast into it
+
+
+def _where(condition, a, b, out):
+    np.copyto(out, b)
+    np.copyto(out, a, where=condition)
+
+
+FUNCTIONS = {**NUMPY, "asin": np.arcsin, "where": _where}
 
 
 class NumpyProgram:
@@ -22,24 +29,41 @@ class NumpyProgram:
     dtype : dtype
     """
 
-    shape = (128, 1008)  # of a block; inner loops must be long, buffers stay in cache
+    shape = (64, 2000)  # of a block; inner loops must be long, buffers stay in cache
 
     def __init__(self, program, dtype):
-        self.program, self.dtype = program, dtype
-        self.factors = Factors(program.inputs, dtype)
-        self.steps, self.n_floats, self.n_masks = _allocated(program)
-        self.rows = {
-            id(a): a.values.astype(dtype if a.values.dtype != bool else bool)
-            for index in program.order
-            for a in program.nodes[index].args
+        self.outputs, self.factors = program.outputs, Factors(program.inputs, dtype)
+        self.dtype, self.n_inputs = dtype, len(program.inputs)
+        self.cosines, steps, self.n_floats, self.n_masks = _allocated(program)
+        given = {}  # what is known before: rows and numbers
+        self.steps = [
+            (
+                FUNCTIONS[node.op],
+                [a if type(a) is int else _known(given, a) for a in node.args],
+                index,
+                (self.n_floats if node.is_mask else 0) + place,
+                index in set(program.guards),
+            )
+            for index, node, place in steps
+        ]
+        self.given = [
+            (
+                key,
+                a.axis,
+                a.values if a.values.dtype == bool else a.values.astype(dtype),
+            )
             if isinstance(a, Row)
-        }
+            else (key, None, a)
+            for key, a in given.values()
+        ]
 
     def scratch(self):
         """Buffers of one thread."""
-        floats = np.empty((self.n_floats, *self.shape), self.dtype)
-        cosines = np.empty((len(self.program.inputs), *self.shape), self.dtype)
-        return cosines, floats, np.empty((self.n_masks + 1, *self.shape), bool)
+        return (
+            np.empty((self.n_inputs, *self.shape), self.dtype),
+            np.empty((self.n_floats, *self.shape), self.dtype),
+            np.empty((self.n_masks, *self.shape), bool),
+        )
 
     def run(self, rows, columns, scratch, matrices, on_diagonal):
         """The outputs for a block, and the mask of pairs they are not right for.
@@ -61,41 +85,30 @@ class NumpyProgram:
         shape = rows.stop - rows.start, columns.stop - columns.start
         cosines, floats, masks = (_cut(a, shape) for a in scratch)
         self.factors.multiply(rows, columns, cosines)
-        values, guarded = {}, None
-        written = {}
+        values = dict(zip(self.cosines, cosines, strict=True))
+        for key, axis, a in self.given:
+            values[key] = a if axis is None else a[columns] if axis else a[rows, None]
+        places, written, guarded = [*floats, *masks], {}, None
         if matrices is not None:
             blocks = matrices.blocks(rows, columns)
-            written = dict(zip(self.program.outputs, blocks, strict=True))
-
-        def operand(a):
-            if type(a) is int:
-                return values[a]
-            if not isinstance(a, Row):
-                return a
-            row = self.rows[id(a)]
-            return row[rows, None] if a.axis == 0 else row[columns]
-
+            written = dict(zip(self.outputs, blocks, strict=True))
         size = np.setbufsize(SMALL)
-        for index, node, place, is_guard in self.steps:
-            if node.op == "cosine":
-                values[index] = cosines[node.args[0]]
-                continue
-            out = masks[place] if node.is_mask else floats[place]
-            out = written.get(index, out)
-            _apply(node.op, [operand(a) for a in node.args], out)
-            values[index] = out
+        for function, args, index, place, is_guard in self.steps:
+            out = values[index] = written.get(index, places[place])
+            function(*[values[a] for a in args], out)
             if is_guard and out.any():
                 guarded = out.copy() if guarded is None else guarded | out
         np.setbufsize(size)
-        outputs = [values[index] for index in self.program.outputs]
+        outputs = [values[index] for index in self.outputs]
         for value in outputs:
             if not np.isfinite(np.sum(value)):
                 wrong = ~np.isfinite(value)
                 guarded = wrong if guarded is None else guarded | wrong
         if on_diagonal:
-            below = ~above_diagonal(rows, columns)
+            square = slice(columns.start, min(rows.stop, columns.stop))
+            above = above_diagonal(rows, square)
             for value in (*outputs, *([] if guarded is None else [guarded])):
-                value[below] = 0
+                value[:, : above.shape[1]][~above] = 0
         if matrices is not None:
             matrices.mirror(rows, columns)
         return outputs, guarded if guarded is not None and guarded.any() else None
@@ -107,36 +120,38 @@ def _cut(buffers, shape):
     return buffers.reshape(len(buffers), -1)[:, :count].reshape(-1, *shape)
 
 
-def _apply(op, args, out):
-    if op == "where":
-        condition, a, b = args
-        np.copyto(out, b)
-        np.copyto(out, a, where=condition)
-    else:
-        FUNCTIONS[op](*args, out=out)
+def _known(given, a):
+    """A key for a row or a number, below those of nodes."""
+    key = id(a) if isinstance(a, Row) else a
+    return given.setdefault((type(a), key), (-1 - len(given), a))[0]
 
 
 def _faster(nodes, node):
-    """The angle of (sqrt((1 - y) * (1 + y)), y) as the arcsine of y, else the node."""
+    """The angle of (sqrt(1 - y**2), y) as the arcsine of y, else the node."""
     if node.op == "atan2":
         y, x = node.args
         squared = nodes[x].args[0] if type(x) is int and nodes[x].op == "sqrt" else None
-        if squared is not None and nodes[squared].op == "mul":
-            factors = [nodes[i] for i in nodes[squared].args if type(i) is int]
-            if factors == [Node("sub", (1.0, y)), Node("add", (1.0, y))]:
-                return Node("asin", (y,))
+        square = nodes[squared].args[-1] if type(squared) is int else None
+        is_square = type(square) is int and nodes[square].matches("mul", y, y)
+        if is_square and nodes[squared].matches("sub", 1.0, square):
+            return Node("asin", (y,))
     return node
 
 
 def _allocated(program):
-    """For each node its buffer; a value that is no longer needed gives its up."""
-    last, guards = program.last_uses(), set(program.guards)
+    """Inputs, and other nodes with their buffers, and how many of these there are.
+
+    A value that is no longer needed gives its buffer up.
+    """
+    last = program.last_uses()
     free, count, place = {False: [], True: []}, {False: 0, True: 0}, {}
-    steps = []
+    steps, cosines = [], [0] * len(program.inputs)
+    for index, node in enumerate(program.nodes):
+        if node.op == "cosine":
+            cosines[node.args[0]] = index
     for index in program.order:
         node = _faster(program.nodes, program.nodes[index])
         if node.op == "cosine":
-            steps.append((index, node, None, False))
             continue
         done = [o for o in dict.fromkeys(operands(node)) if last[o] == index]
         released = [(program.nodes[o].is_mask, place[o]) for o in done if o in place]
@@ -151,8 +166,8 @@ def _allocated(program):
             _release(free, released)
         if last.get(index, -1) < index:  # a guard that nothing else needs
             free[kind].append(place[index])
-        steps.append((index, node, place[index], index in guards))
-    return steps, count[False], count[True]
+        steps.append((index, node, place[index]))
+    return cosines, steps, count[False], count[True]
 
 
 def _release(free, released):

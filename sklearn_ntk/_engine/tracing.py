@@ -89,6 +89,10 @@ class Node(NamedTuple):
         """Whether its values are booleans."""
         return self.op in COMPARISONS or self.op in LOGICAL
 
+    def matches(self, op, *args):
+        """Whether it is this operation, on these numbers and nodes."""
+        return self.op == op and _key(op, self.args) == _key(op, args)
+
 
 class Symbol:
     """Arithmetic of what stands for an array while a formula is traced."""
@@ -294,10 +298,21 @@ class Trace:
         a, b = self._factors(a), self._factors(b)
         core = a.core if b.core is None else b.core
         if a.core is not None and b.core is not None:
-            core = self._record("mul", (a.core, b.core))
+            core = self._multiplied(a.core, b.core)
         return Pair(
             self, core, a.scale * b.scale, self._both(a.x, b.x), self._both(a.y, b.y)
         )
+
+    def _multiplied(self, a, b):
+        """The product of two nodes; 1 - y**2 for that of 1 - y and 1 + y.
+
+        It is about as exact, for y is not, and takes an operation less.
+        """
+        first, second = self.nodes[a], self.nodes[b]
+        y = first.args[-1] if first.op == "sub" else None
+        if first.matches("sub", 1.0, y) and second.matches("add", 1.0, y):
+            return self._record("sub", (1.0, self._record("mul", (y, y))))
+        return self._record("mul", (a, b))
 
     def _both(self, a, b):
         if a is None or b is None:
