@@ -70,10 +70,13 @@ class Evaluation:
         """
         X, Y = self.X, self.columns
         program, self.shortcut = self._program(dtype)
-        worker = _Exact(self) if program is None else _Traced(self, program, dtype)
+        if program is None:
+            worker = _Exact(self, matrices)
+        else:
+            worker = _Traced(self, program, dtype, matrices)
 
         def compute(task):
-            values, infinite = worker.run(*task, matrices)
+            values, infinite = worker.run(*task)
             if then is not None:
                 then(*task, values)
             return infinite
@@ -149,29 +152,30 @@ class _Exact:
 
     shape = (TILE, TILE)
 
-    def __init__(self, evaluation):
-        self.evaluation = evaluation
+    def __init__(self, evaluation, matrices):
+        self.evaluation, self.matrices = evaluation, matrices
         if evaluation.tile is not None:
             self.shape = (evaluation.tile, evaluation.tile)
 
-    def run(self, rows, columns, matrices):
+    def run(self, rows, columns):
         values = self.evaluation.block(rows, columns)
-        if matrices is not None:
-            matrices.place(rows, columns, values)
+        if self.matrices is not None:
+            self.matrices.place(rows, columns, values)
         return values, bool(np.any(np.isinf(values[0])))
 
 
 class _Traced:
     """Blocks by a program, and pairs that it is not right for by the formulas."""
 
-    def __init__(self, evaluation, program, dtype):
-        self.evaluation = evaluation
+    def __init__(self, evaluation, program, dtype, matrices):
+        self.evaluation, self.matrices = evaluation, matrices
         n_pairs = evaluation.X.shape[0] * evaluation.columns.shape[0]
         self.runner = runner(program, dtype, n_pairs)
-        self.shape = self.runner.shape
+        self.shape = self.runner.shape if matrices else self.runner.shape_for_numpy
         self.scratch = threading.local()
 
-    def run(self, rows, columns, matrices):
+    def run(self, rows, columns):
+        matrices = self.matrices
         if not hasattr(self.scratch, "buffers"):
             self.scratch.buffers = self.runner.scratch()
         on_diagonal = self.evaluation.symmetric and columns.start < rows.stop

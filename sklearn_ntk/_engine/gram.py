@@ -134,9 +134,8 @@ def gradient(network, X, *, kind, n_jobs=None):
     """
     derivatives = _derivatives(network, X, kind)
     K = empty(_shape(X, None))
-    K_gradient = empty((*K.shape, derivatives.size))
-    outputs = [K, *np.moveaxis(K_gradient, -1, 0)]
-    matrices = Matrices(outputs, symmetric=True)
+    slices = empty((derivatives.size, *K.shape))
+    matrices = Matrices([K, *slices], symmetric=True)
 
     def place(rows, columns, values):
         slopes = derivatives.slopes(values, rows, columns)
@@ -147,10 +146,10 @@ def gradient(network, X, *, kind, n_jobs=None):
     index = np.arange(len(K))
     K[index, index] = derivatives.diagonal[0]
     for k, slope in enumerate(derivatives.diagonal_slopes()):
-        K_gradient[index, index, k] = slope
+        slices[k, index, index] = slope
     if overflow or np.any(np.isinf(derivatives.diagonal[0])):
         _warn_of_overflow()
-    return K, K_gradient
+    return K, np.moveaxis(slices, 0, -1)
 
 
 def contraction(network, X, weights, *, kind, n_jobs=None):

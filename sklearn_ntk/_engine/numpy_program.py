@@ -29,7 +29,8 @@ class NumpyProgram:
     dtype : dtype
     """
 
-    shape = (64, 2000)  # of a block; inner loops must be long, buffers stay in cache
+    shape = (128, 1008)  # of a block; inner loops must be long, buffers stay in cache
+    shape_for_numpy = property(lambda self: self.shape)
 
     def __init__(self, program, dtype):
         self.outputs, self.factors = program.outputs, Factors(program.inputs, dtype)
