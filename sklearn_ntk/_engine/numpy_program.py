@@ -96,7 +96,7 @@ class NumpyProgram:
         size = np.setbufsize(SMALL)
         for function, args, index, place, is_guard in self.steps:
             out = values[index] = written.get(index, places[place])
-            function(*[values[a] for a in args], out)
+            function(*[values[a] for a in args], out=out)
             if is_guard and out.any():
                 guarded = out.copy() if guarded is None else guarded | out
         np.setbufsize(size)
