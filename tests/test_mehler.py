@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import erf, expit, ndtr
+from scipy.special import erf, expit
 
 from sklearn_ntk.networks import ELU, SELU, Elementwise, Sigmoid, SiLU, Softplus, Tanh
 from sklearn_ntk.networks._quadrature.functions import ExpLinear, Logistic, Tangent
@@ -26,10 +26,13 @@ def cosines(n, top, seed=1):
     return cos
 
 
-def summed(series, cos):
-    return sum(
-        a[:, None] * a * cos**n for n, a in zip(series.powers, series.coef, strict=True)
-    )
+def summed(series, std, cos):
+    """The kernel and that of the derivative."""
+    terms = [
+        (n, a[:, None] * a) for n, a in zip(series.powers, series.coef, strict=True)
+    ]
+    slope = sum(a * n * cos ** max(n - 1, 0) for n, a in terms)
+    return sum(a * cos**n for n, a in terms), slope / np.outer(std, std)
 
 
 def mean_squares(fn, std):
@@ -46,10 +49,11 @@ def outer_root(squares):
 
 def assert_kernels(found, std, cos, nngp, derivative, tol):
     """Both, relative to the rows' own values."""
-    for series, expected in zip(found, (nngp, derivative), strict=True):
+    values = summed(found, std, cos)
+    for value, expected in zip(values, (nngp, derivative), strict=True):
         x, y = std[:, None], std[None, :]
         own = np.diagonal(expected(x, y, np.ones_like(cos)))
-        error = np.abs(summed(series, cos) - expected(x, y, cos))
+        error = np.abs(value - expected(x, y, cos))
         assert np.max(error / outer_root(own)) < tol
 
 
@@ -61,7 +65,7 @@ def test_against_the_exact_kernels(activation, n):
     found = RowSeries(kernel.phi, std).truncated(0.9, 1e-13, ALL_DEGREES)
     sin = np.sqrt(1.0 - cos**2)
     exact = kernel.moments(std[:, None], std[None, :], cos, sin)
-    value, slope = (summed(series, cos) for series in found)
+    value, slope = summed(found, std, cos)
     assert np.abs(value / (exact.out_x * exact.out_y) - exact.cos).max() < 1e-12
     own = mean_squares(kernel.phi.slope, std)
     assert np.max(np.abs(slope - exact.slope) / outer_root(own)) < 1e-12
@@ -123,25 +127,24 @@ def test_the_error_is_within_the_tolerance_and_not_far_below(tolerance, top):
     expansions = RowSeries(NumericFunction(*CLOSED["erf"]), std)
     found = expansions.truncated(top, tolerance, ALL_DEGREES)
     assert_kernels(found, std, cos, *FORMULAS["erf"], tol=tolerance)
-    for series in found:
-        last = series.coef[-1] ** 2 * top ** series.powers[-1]
-        assert np.max(last / np.sum(series.coef**2, axis=0)) > 0.05 * tolerance
+    share = found.coef[-1] ** 2 / np.sum(found.coef**2, axis=0)
+    last = found.powers[-1]  # which the derivative needs
+    assert np.max(share * last * top ** (last - 1)) > 0.01 * tolerance
 
 
 def test_rows_of_many_scales_and_repeated_ones():
-    std = np.concatenate((rows(300, 1e-12, 8.0), [0.0, 1e-200, 2.0], np.ones(200)))
+    std = np.concatenate((rows(300, 1e-9, 8.0), [1e-10, 2.0], np.ones(200)))
     phi = Logistic()
-    value, slope = RowSeries(phi, std).truncated(0.6, 1e-13, ALL_DEGREES)
-    for i in (0, 7, 150, 299, 301, 302, 400):
-        alone = RowSeries(phi, std[i : i + 1]).truncated(0.6, 1e-14, ALL_DEGREES)
-        for many, one in zip((value, slope), alone, strict=True):
-            expected = np.zeros(256)
-            expected[one.powers] = one.coef[:, 0]
-            size = np.sqrt(np.sum(expected**2))
-            got = np.zeros(256)
-            got[many.powers] = many.coef[:, i]
-            weight = 0.6 ** np.arange(256)
-            assert np.sum(np.abs(got**2 - expected**2) * weight) < 3e-13 * size**2
+    many = RowSeries(phi, std).truncated(0.6, 1e-13, ALL_DEGREES)
+    for i in (0, 7, 150, 299, 301, 400):
+        one = RowSeries(phi, std[i : i + 1]).truncated(0.6, 1e-14, ALL_DEGREES)
+        expected = np.zeros(256)
+        expected[one.powers] = one.coef[:, 0]
+        size = np.sqrt(np.sum(expected**2))
+        got = np.zeros(256)
+        got[many.powers] = many.coef[:, i]
+        weight = 0.6 ** np.arange(256)
+        assert np.sum(np.abs(got**2 - expected**2) * weight) < 3e-13 * size**2
 
 
 def test_many_rows_cost_few_evaluations():
@@ -165,12 +168,11 @@ def test_oscillating_functions_are_interpolated_on_short_pieces(given):
     found = RowSeries(phi, std).truncated(0.6, 1e-14, ALL_DEGREES)
     assert_kernels(found, std, cos, *FORMULAS["sin"], tol=3e-14)
     few = RowSeries(phi, std[:10]).truncated(0.6, 1e-14, ALL_DEGREES)
-    for many, alone in zip(found, few, strict=True):
-        both = np.intersect1d(many.powers, alone.powers)
-        assert len(both) > 20
-        a, b = many.coef[np.isin(many.powers, both)], alone.coef
-        b = b[np.isin(alone.powers, both)]
-        np.testing.assert_allclose(a[:, :10], b, rtol=0, atol=3e-14)
+    both = np.intersect1d(found.powers, few.powers)
+    assert len(both) > 20
+    a = found.coef[np.isin(found.powers, both)]
+    b = few.coef[np.isin(few.powers, both)]
+    np.testing.assert_allclose(a[:, :10], b, rtol=0, atol=3e-14)
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -182,96 +184,25 @@ def test_powers_do_not_depend_on_the_function_s_scale(given):
             lambda u: scale * fn(u),
             (lambda u: scale * derivative(u)) if given else None,
         )
-        found = RowSeries(phi, rows(30, 0.5, 2.0)).truncated(0.7, 1e-10)
-        return [series.powers for series in found]
+        return RowSeries(phi, rows(30, 0.5, 2.0)).truncated(0.7, 1e-10).powers
 
     assert powers(1e-9) == powers(1.0) == powers(1e9)
 
 
 def test_parity():
     std = rows(50, 0.3, 2.0)
-    value, slope = RowSeries(Tangent(), std).truncated(0.8, 1e-13)
-    assert all(n % 2 == 1 for n in value.powers)
-    assert all(n % 2 == 0 for n in slope.powers)
-    value, slope = RowSeries(Softplus()._kernel().phi, std).truncated(0.8, 1e-13)
-    assert [n for n in value.powers if n % 2] == [1]
-    assert [n for n in slope.powers if n % 2 == 0] == [0]
-    value, slope = RowSeries(NumericFunction(lambda u: u**3), std).truncated(0.8, 1e-12)
-    assert value.powers == [1, 3]
-    assert slope.powers == [0, 2]
-
-
-@pytest.mark.parametrize(
-    "phi",
-    [Tangent(), Logistic(), ExpLinear(0.3), NumericFunction(lambda u: u * ndtr(u))],
-    ids=["tanh", "sigmoid", "elu", "gelu"],
-)
-@pytest.mark.parametrize("copies", [1, 20])
-def test_derivatives_against_differences(phi, copies):
-    std, h = np.geomspace(0.3, 3.0, 3 * copies), 1e-4
-    shifted = np.concatenate((std, std + h, std - h))
-    found = RowSeries(phi, shifted).truncated(0.7, 1e-13, ALL_DEGREES, gradient=True)
-    for series in found:
-        here, up, down = np.split(series.coef, 3, axis=1)
-        d_here = np.split(series.d_coef, 3, axis=1)[0]
-        size = np.sqrt(np.sum(here**2, axis=0))
-        error = np.abs((up - down) / (2 * h) - d_here)
-        assert np.max(error / size) < 1e-5
-        # the differences see something to differ from
-        assert np.max(np.abs(d_here)) > 0.01
-
-
-def test_derivatives_against_a_closed_form():
-    std, cos = rows(50), cosines(50, 0.8)
-    phi = NumericFunction(np.sin, np.cos)
-    found = RowSeries(phi, std).truncated(0.8, 1e-13, gradient=True)
-    x, y = std[:, None], std[None, :]
-    decay, t = np.exp(-0.5 * (x**2 + y**2)), x * y * cos
-    expected = (
-        decay * (y * cos * np.cosh(t) - x * np.sinh(t)),
-        decay * (y * cos * np.sinh(t) - x * np.cosh(t)),
-    )
-    for series, d_x in zip(found, expected, strict=True):
-        terms = zip(series.powers, series.d_coef, series.coef, strict=True)
-        got = sum(d[:, None] * a * cos**n for n, d, a in terms)
-        np.testing.assert_allclose(got * x, d_x * x, rtol=0, atol=1e-11)
-
-
-@pytest.mark.parametrize("given", [True, False])
-def test_rows_of_zero_std(given):
-    derivative = (lambda u: 4 / np.cosh(2 * u) ** 2) if given else None
-    phi = NumericFunction(lambda u: 2 * np.tanh(2 * u), derivative)
-    std = np.array([0.0, 1.0, 0.0])
-    value, slope = RowSeries(phi, std).truncated(0.5, 1e-12, gradient=True)
-    assert np.all(value.coef[:, [0, 2]] == 0)
-    at_zero = slope.coef[:, 0]
-    assert slope.powers[0] == 0
-    np.testing.assert_allclose(at_zero, np.eye(len(at_zero))[0] * 4, atol=1e-14)
-    for series in (value, slope):
-        assert np.all(np.isfinite(series.d_coef))
-
-
-def test_rows_of_zero_std_where_the_function_is_not_zero():
-    value, slope = RowSeries(Logistic(), np.zeros(3)).truncated(1.0, 1e-13)
-    assert value.powers == slope.powers == [0]
-    np.testing.assert_allclose(value.coef, 0.5, rtol=1e-14)
-    np.testing.assert_allclose(slope.coef, 0.25, rtol=1e-14)
-
-
-def test_zero_std_at_a_kink_is_the_limit():
-    zero, tiny = (
-        RowSeries(ExpLinear(0.3), np.array([std])).truncated(0.3, 1e-13)
-        for std in (0.0, 1e-15)
-    )
-    assert zero[1].powers == tiny[1].powers
-    np.testing.assert_allclose(zero[1].coef, tiny[1].coef, rtol=0, atol=1e-14)
+    series = RowSeries(Tangent(), std).truncated(0.8, 1e-13)
+    assert all(n % 2 == 1 for n in series.powers)
+    series = RowSeries(Softplus()._kernel().phi, std).truncated(0.8, 1e-13)
+    assert [n for n in series.powers if n % 2] == [1]
+    series = RowSeries(NumericFunction(lambda u: u**3), std).truncated(0.8, 1e-12)
+    assert series.powers == [1, 3]
 
 
 def test_a_function_that_is_zero():
-    phi = NumericFunction(np.zeros_like)
-    for series in RowSeries(phi, rows(30)).truncated(0.9, 1e-13, gradient=True):
-        assert series.powers == []
-        assert series.coef.shape == series.d_coef.shape == (0, 30)
+    series = RowSeries(NumericFunction(np.zeros_like), rows(30)).truncated(0.9, 1e-13)
+    assert series.powers == []
+    assert series.coef.shape == (0, 30)
 
 
 def exponential(u):
@@ -298,20 +229,18 @@ def test_none_where_it_cannot_be_met(phi, std, top):
 
 
 def test_none_depends_on_what_is_asked():
-    series = RowSeries(Tangent(), rows(30, 0.5, 2.0))
-    value, slope = series.truncated(0.8, 1e-13)
-    most = max(len(value.powers), len(slope.powers))
-    assert series.truncated(0.8, 1e-13, most=most) is not None
-    assert series.truncated(0.8, 1e-13, most=most - 1) is None
-    assert series.truncated(0.99, 1e-13) is None
-    fewer = series.truncated(0.8, 1e-6)[0].powers
-    assert set(fewer) < set(value.powers)
+    rows_of = RowSeries(Tangent(), rows(30, 0.5, 2.0))
+    series = rows_of.truncated(0.8, 1e-13)
+    most = len(series.powers)
+    assert rows_of.truncated(0.8, 1e-13, most=most) is not None
+    assert rows_of.truncated(0.8, 1e-13, most=most - 1) is None
+    assert rows_of.truncated(0.99, 1e-13) is None
+    assert set(rows_of.truncated(0.8, 1e-6).powers) < set(series.powers)
 
 
 def test_an_elementwise_activation_with_a_given_derivative_is_as_the_package_s_own():
     own = RowSeries(Logistic(), rows()).truncated(0.5, 1e-13)
     phi = Elementwise(expit, Sigmoid().derivative)._kernel().phi
     given = RowSeries(phi, rows()).truncated(0.5, 1e-13)
-    for a, b in zip(own, given, strict=True):
-        assert a.powers == b.powers
-        np.testing.assert_allclose(a.coef, b.coef, rtol=0, atol=1e-15)
+    assert own.powers == given.powers
+    np.testing.assert_allclose(own.coef, given.coef, rtol=0, atol=1e-15)

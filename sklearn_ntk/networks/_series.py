@@ -50,7 +50,7 @@ def as_series(trace, phi, std_x, std_y, cos):
         raise TracingError("a row of zeros")
     rows = RowSeries(phi, std)
     for radius in _radii(np.abs(trace.sampled(cos))):
-        series = rows.joint(radius, TOLERANCE, MOST)
+        series = rows.truncated(radius, TOLERANCE, MOST)
         if series is not None and series.powers:
             break
     else:

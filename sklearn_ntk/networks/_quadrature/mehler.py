@@ -5,9 +5,10 @@ polynomials, Mehler's expansion of a pair is
 
 .. math:: E[\phi(u) \phi(v)] = \sum_n a_n(\sigma) a_n(\sigma') \cos^n\vartheta
 
-and that of the derivative has the coefficients b_n of phi' in place of a_n. Away
-from parallel rows few terms are needed. Both are functions of :math:`\sigma` alone:
-where rows are many, they are interpolated in its logarithm.
+and that of the derivative is its derivative in the cosine, over the product of the
+standard deviations. Away from parallel rows few terms are needed. Coefficients are
+functions of :math:`\sigma` alone: where rows are many, they are interpolated in its
+logarithm.
 """
 
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from sklearn_ntk.networks._quadrature.rules import (
 
 __all__ = ["PowerSeries", "RowSeries"]
 
-_SMALLEST, _LARGEST = 1e-300, 2.0**50
+_LARGEST = 2.0**50
 _NODES, _WIDTH, _NARROW = 20, 1.0, 1e-3
 _ROUNDING, _CONVERGED = 2e-16, 4e-15
 _END, _PROBES, _SPAN = 11.0, 6, 16.0
@@ -37,17 +38,14 @@ class PowerSeries(NamedTuple):
     powers : list of int
         Increasing; some may be left out.
     coef : array of shape (n_terms, n_rows)
-    d_coef : array of shape (n_terms, n_rows) or None
-        Derivatives of `coef` in the standard deviations.
     """
 
     powers: list
     coef: np.ndarray
-    d_coef: np.ndarray | None
 
 
 class RowSeries:
-    r"""Expansions of an activation's kernel and of its derivative, for given rows.
+    r"""Expansions of an activation's kernel, for given rows.
 
     Pairs of two sets of rows need the same powers: concatenate the sets.
 
@@ -57,23 +55,20 @@ class RowSeries:
         With ``value`` and ``slope``, the function and its derivative, and, where
         the latter is by finite differences, the attribute ``given = False``.
     std : array of shape (n_rows,)
-        Standard deviations, >= 0.
+        Standard deviations, > 0.
 
     Notes
     -----
     Coefficients have errors of about 1e-15 relative to the row's root mean square,
-    whatever the standard deviation. Only where the derivative is by finite
-    differences, ``b_n = sqrt(n + 1) a_(n+1) / std`` has 1e-16 times that of phi over
-    that of phi', divided by std.
+    whatever the standard deviation.
     """
 
     def __init__(self, phi, std):
         std, self._inverse = np.unique(np.asarray(std, float), return_inverse=True)
-        self._phi, self._zero = phi, std == 0.0
         self._series, self._error = (), np.inf
         if std.max() <= _LARGEST:
             with np.errstate(all="ignore"):
-                self._expand(phi, np.maximum(std, _SMALLEST))
+                self._expand(phi, std)
 
     def _expand(self, phi, std):
         rule = _Rule(max(std[-1], 1.0))
@@ -96,11 +91,17 @@ class RowSeries:
         """
         if not self._series:
             return None
-        at_zero = np.abs(self._phi.value(np.zeros(1)))
-        return np.where(self._zero, at_zero, self._series[0].size)[self._inverse]
+        return self._series[0].size[self._inverse]
 
-    def truncated(self, top_cos, tolerance, most=64, gradient=False):
-        r"""Series for pairs with ``abs(cos) <= top_cos``.
+    def truncated(self, top_cos, tolerance, most=64):
+        r"""The series for pairs with ``abs(cos) <= top_cos``.
+
+        Its derivative in the cosine gives the kernel of the derivative,
+
+        .. math:: E[\phi'(u) \phi'(v)] = \frac{1}{\sigma \sigma'}
+            \sum_n n \, a_n(\sigma) a_n(\sigma') \cos^{n-1}\vartheta
+
+        and it has the terms that matter for the one or the other.
 
         Parameters
         ----------
@@ -110,37 +111,13 @@ class RowSeries:
             rows' own values: :math:`\sqrt{K(x, x) K(x', x')}`, and likewise for the
             derivative.
         most : int, default=64
-            The largest number of terms of a series, below 256.
-        gradient : bool, default=False
-            Whether to find derivatives in the standard deviations. Those of the
-            kernel are to about `tolerance` times the last power over std.
+            The largest number of terms, below 256.
 
         Returns
         -------
-        (value, slope) : pair of PowerSeries, or None
+        PowerSeries or None
             None where more terms are needed, or where the coefficients are not known
             to `tolerance`.
-        """
-        if not self._error <= tolerance:
-            return None
-        kept = [series.kept(top_cos, tolerance) for series in self._series]
-        if max(map(len, kept)) > most:
-            return None
-        value, slope = (
-            self._rows(series, degrees, gradient)
-            for series, degrees in zip(self._series, kept, strict=True)
-        )
-        gone = self._zero[self._inverse] & (kept[0] > 0)[:, None]
-        return value._replace(coef=np.where(gone, 0.0, value.coef)), slope
-
-    def joint(self, top_cos, tolerance, most):
-        r"""One series, of which the derivative's is the derivative.
-
-        .. math:: E[\phi'(u) \phi'(v)] = \frac{1}{\sigma \sigma'}
-            \sum_n n \, a_n(\sigma) a_n(\sigma') \cos^{n-1}\vartheta
-
-        It has the terms that matter for the one or the other. Parameters are those of
-        `truncated`, and so is what is returned, but for a single series.
         """
         if not self._error <= tolerance:
             return None
@@ -148,23 +125,8 @@ class RowSeries:
         degrees = np.union1d(value, slope + 1)
         if len(degrees) > most:
             return None
-        return self._rows(self._series[0], degrees, gradient=False)
-
-    def _rows(self, series, degrees, gradient):
-        coef, d_coef = series.columns(degrees)[:, self._inverse], None
-        if gradient:
-            d_coef = np.where(self._zero, 0.0, _in_std(series, degrees))
-            d_coef = d_coef[:, self._inverse]
-        return PowerSeries(degrees.tolist(), coef, d_coef)
-
-
-def _in_std(series, degrees):
-    """Derivatives in std of coefficients, from themselves: integration by parts."""
-    n, last = degrees[:, None], len(series.share) - 1
-    above = series.columns(np.minimum(degrees + 2, last))
-    above = np.where(n + 2 <= last, above, 0.0)
-    own = n * series.columns(degrees)
-    return (own + np.sqrt((n + 1.0) * (n + 2.0)) * above) / series.std
+        coef = self._series[0].columns(degrees)[:, self._inverse]
+        return PowerSeries(degrees.tolist(), coef)
 
 
 class _Rule:
@@ -294,7 +256,6 @@ class _Derivative(_Truncation):
     """The expansion of a function's derivative from its own."""
 
     def __init__(self, rule, slope, value):
-        self.value, self.std = value, value.std
         std, coef, size = value.samples
         coef = coef[:, 1:] * np.sqrt(np.arange(1.0, coef.shape[1])) / std[:, None]
         slopes = _norms(*rule.halves(slope, std))
@@ -302,8 +263,3 @@ class _Derivative(_Truncation):
         self.share, self.rest = self._share(coef, slopes)
         noise = _ROUNDING * size / (std * np.where(slopes > 0, slopes, 1.0))
         self.error = noise.max()
-
-    def columns(self, degrees):
-        """Coefficients of these degrees, of shape (degrees, n)."""
-        a = self.value.columns(degrees + 1)
-        return a * np.sqrt(degrees + 1.0)[:, None] / self.std
