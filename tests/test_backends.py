@@ -107,6 +107,31 @@ def test_compiled_programs_agree(name, compiled, monkeypatch):
     assert_allclose(slopes, others, rtol=1e-9, atol=1e-12 * scale)
 
 
+@pytest.mark.parametrize("offset", [0, 1, 5])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_compiled_programs_write_to_where_they_are_told(compiled, offset, dtype):
+    X = rows(300, 20)
+    (expected,) = gram(MLP(2), X)
+    room = np.full((302, 320), np.nan, dtype)
+    out = room[1:-1, offset : offset + 300]  # at any place in a line of cache
+    gram(MLP(2), X, dtype=dtype, out=(out,))
+    assert_array_equal(out, out.T)
+    assert_allclose(out, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    across = np.zeros((300, 300), dtype).T  # whose rows are not contiguous
+    gram(MLP(2), X, dtype=dtype, out=(across,))
+    assert_array_equal(across, out)
+    out[:] = np.nan
+    assert np.all(np.isnan(room))  # nothing beside it was touched
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 24)])
+def test_compiled_programs_in_small_blocks(compiled, shape, monkeypatch):
+    X, Y = rows(30), rows(21, seed=1)
+    expected = gram(MLP(2), X)[0], gram(MLP(2), X, Y)[0]
+    monkeypatch.setattr(numba_program.NumbaProgram, "shape", shape)
+    assert_same((gram(MLP(2), X)[0], gram(MLP(2), X, Y)[0]), expected)
+
+
 def test_a_deep_network_has_as_many_segments_as_it_has_different_layers(compiled):
     gram(MLP(12), rows())
     assert len(list(compiled.rglob("segment_*.py"))) <= 4
@@ -150,6 +175,24 @@ def test_same_operations_are_recorded_once():
     assert (c * 1.0) is c
     assert (1.0 * c) is c
     assert c * 0.0 == 0.0
+
+
+def test_values_that_are_the_same_are_outputs_apart():
+    trace = Trace()
+    c = trace.cosine(None)
+    program = Program(trace, [c + 1.0, c + 1.0, 1.0 + c, c, c, 0.5, 0.5])
+    assert len(set(program.outputs)) == 7
+
+
+def test_a_product_of_sum_and_difference_is_a_difference_of_squares():
+    trace = Trace()
+    c = trace.cosine(None)
+    program = Program(trace, [(1.0 - c) * (1.0 + c)])
+    ops = [trace.nodes[i].op for i in program.order]
+    assert ops == ["cosine", "mul", "sub"]
+    row = trace.row(0, np.array([2.0]))
+    program = Program(trace, [(row - c) * (row + c)])
+    assert [trace.nodes[i].op for i in program.order] == ["cosine", "sub", "add", "mul"]
 
 
 def test_factors_of_rows_are_gathered_before_they_meet_a_pair():
