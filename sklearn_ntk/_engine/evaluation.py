@@ -69,7 +69,8 @@ class Evaluation:
             Of the computation for pairs of rows that are not close.
         """
         X, Y = self.X, self.columns
-        program, self.shortcut = self._program(dtype)
+        with single_threaded_blas():  # whose threads would wait actively for more
+            program, self.shortcut = self._program(dtype)
         if program is None:
             worker = _Exact(self, matrices)
         else:

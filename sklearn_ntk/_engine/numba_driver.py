@@ -24,7 +24,7 @@ def call(typing_context, address, x, numbers, size, arrays, guarded):
     return numba.types.none(*[numba.types.intp] * 6), generate
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy")
 def run_tile(steps, table, here, row, width, guarded):
     """Run all segments on some columns of a few rows, one segment after the other."""
     arrays = np.empty_like(table[0])
@@ -43,7 +43,7 @@ def run_tile(steps, table, here, row, width, guarded):
             )
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy")
 def multiply(x, y, corner, products):
     """Products of rows of x and y, from a row and a column on."""
     top, left = corner

@@ -40,7 +40,7 @@ def copy_line(typing_context, source, target):
     return numba.types.none(numba.types.intp, numba.types.intp), generate
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy")
 def copy(source, target, end):
     """Copy what is at an address to another one, up to an end."""
     while target < end and target % LINE:
@@ -54,7 +54,7 @@ def copy(source, target, end):
         source, target = source + WORD, target + WORD
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy")
 def write(block, place, step, on_diagonal):
     """Write a block; of one on the diagonal, what is above it.
 
@@ -76,7 +76,7 @@ def write(block, place, step, on_diagonal):
         copy(source + skipped, target + skipped, target + n_columns * block.itemsize)
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy")
 def write_mirrored(block, place, step, on_diagonal):
     """Write a block's columns as rows; the parameters are those of `write`."""
     n_rows, n_columns = block.shape
