@@ -99,17 +99,23 @@ class GraphEvaluation:
         self.ntk, self.tile, self.symmetric = ntk, tile, Y is None
         self.xp, self._parts = DualNamespace(np) if dual else np, None
 
-    def run(self, place, *, n_jobs=None, dtype=np.float64):
+    def run(self, matrices=None, then=None, *, n_jobs=None, dtype=np.float64):
         """Evaluate all blocks, and say whether any value is infinite.
 
         Parameters
         ----------
-        place : callable
+        matrices, then, n_jobs
             As for `Evaluation.run`.
-        n_jobs : int or None
         dtype : dtype
             All is computed in double precision.
         """
+
+        def place(rows, columns, values):
+            if matrices is not None:
+                matrices.place(rows, columns, values)
+            if then is not None:
+                then(rows, columns, values)
+
         x = self._met(n_jobs)
         y = x if self.symmetric else self._parts_of(self.Y, n_jobs)
         for part in x if self.symmetric else ():
