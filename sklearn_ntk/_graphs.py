@@ -42,7 +42,9 @@ class Graphs:
         return np.cumsum(self.sizes)
 
     def __getitem__(self, graphs):
-        """Some of the graphs, by a slice or an array of indices."""
+        """Some of the graphs, by a slice or an array of indices, as for rows."""
+        if isinstance(graphs, tuple):
+            graphs, _ = graphs
         sizes, stops = self.sizes[graphs], self.stops[graphs]
         if len(sizes) == 0:
             places = np.empty(0, dtype=int)

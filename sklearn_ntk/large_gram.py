@@ -14,6 +14,7 @@ from sklearn_ntk._engine.array_checks import checked_arrays
 from sklearn_ntk._engine.devices import is_device_array, library
 from sklearn_ntk._engine.images import n_numbers
 from sklearn_ntk._engine.lanes import CudaLanes, lanes_of
+from sklearn_ntk._graphs import checked_graphs
 from sklearn_ntk._large.arrays import ArrayOutput, check_array_output
 from sklearn_ntk._large.files import FileOutput, NpyFile
 from sklearn_ntk._large.fingerprint import fingerprint
@@ -54,7 +55,8 @@ def compute_gram(
         `NTK`, `NNGP`, another kernel of scikit-learn's, or a sum or product of them.
     X : array-like or CSR of shape (n_samples_X, n_features)
         An array of CuPy, PyTorch or another library that follows the array API
-        standard is computed with on its device.
+        standard is computed with on its device. For `GraphNTK` and `GraphNNGP`, and
+        sums of them, a list of graphs.
     Y : array-like or CSR of shape (n_samples_Y, n_features), default=None
         None: X itself. Each pair is computed once, and the result is symmetric to the
         bit.
@@ -150,7 +152,10 @@ def compute_gram(
         )
     dtype = _checked_dtype(dtype)
     networks = _networks(kernel)
-    X, Y = _checked_data(networks, X, Y)
+    if networks and not kernel.requires_vector_input:
+        X, Y = _checked_graphs(networks[0], X, Y, device)
+    else:
+        X, Y = _checked_data(networks, X, Y)
     lanes = _checked_lanes(device, X, Y, n_jobs)
     shape = X.shape[0], (X if Y is None else Y).shape[0]
     numbers = max(map(n_numbers, networks), default=1)
@@ -202,6 +207,14 @@ def _checked_data(networks, X, Y):
         if Y is not None:
             check_rows(network, Y, "Y")
     return X, Y
+
+
+def _checked_graphs(network, X, Y, device):
+    if device is not None:
+        raise ValueError(
+            f"device={device!r} is for rows of numbers; graphs need device=None."
+        )
+    return checked_graphs(X, Y, node_attribute=network.node_attribute)
 
 
 def _checked_lanes(device, X, Y, n_jobs):

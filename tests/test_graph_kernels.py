@@ -4,6 +4,7 @@ import pickle
 import tracemalloc
 from itertools import pairwise
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -30,7 +31,9 @@ from sklearn_ntk import (
     NTKClassifierCV,
     NTKRegressor,
     NTKRegressorCV,
+    compute_gram,
 )
+from sklearn_ntk._large import plan
 from sklearn_ntk.networks import (
     MLP,
     Concatenate,
@@ -251,8 +254,6 @@ def test_gradient_of_equal_nodes():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_result_does_not_depend_on_blocks(n_jobs):
-    import joblib
-
     X, network = graphs(4, range(1, 20)), GraphNetwork(bias_variance=0.1)
     K = GraphNTK(network)(X)
     with (
@@ -438,6 +439,27 @@ def test_graph_too_large_for_the_working_memory():
         pytest.raises(ValueError, match="of 500 and 500, need 46 MiB"),
     ):
         GraphNTK()(X)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_compute_gram(tmp_path, monkeypatch, processes):
+    monkeypatch.setattr(plan, "MAX_SIZE", 3)
+    kernel = GraphNTK(GraphNetwork(bias_variance=0.1)) + WhiteKernel(0.5)
+    path = tmp_path / "gram.npy"
+    backend = "loky" if processes else "threading"
+    with joblib.parallel_config(backend, n_jobs=2):
+        K = compute_gram(kernel, GRAPHS, out=path)
+        assert_allclose(
+            compute_gram(kernel, GRAPHS[:2], GRAPHS), K[:2] - 0.5 * np.eye(2, 7), 1e-7
+        )
+    assert_allclose(K, kernel(GRAPHS), rtol=1e-11)
+    done = path.stat().st_mtime_ns
+    compute_gram(kernel, GRAPHS, out=path, resume=True)
+    assert path.stat().st_mtime_ns == done
+    with pytest.raises(ValueError, match="data"):
+        compute_gram(kernel, GRAPHS[::-1], out=path, resume=True)
+    with pytest.raises(ValueError, match="device"):
+        compute_gram(kernel, GRAPHS, device="cuda")
 
 
 def test_scikit_learn_interface():

@@ -9,6 +9,7 @@ from scipy import sparse
 
 import sklearn_ntk
 from sklearn_ntk._engine.devices import host_array, is_device_array
+from sklearn_ntk._graphs import Graphs
 
 __all__ = ["fingerprint"]
 
@@ -24,7 +25,7 @@ def fingerprint(kernel, X, Y, plan, dtype, library="numpy"):
     Parameters
     ----------
     kernel : Kernel
-    X, Y : array, CSR array or None
+    X, Y : array, CSR array, Graphs or None
     plan : BlockPlan
     dtype : dtype
     library : str, default="numpy"
@@ -83,6 +84,8 @@ class _Digest:
         elif sparse.issparse(value):
             csr = value.tocsr()
             self.add((csr.shape, csr.data, csr.indices, csr.indptr))
+        elif isinstance(value, Graphs):
+            self.add((value.nodes, value.adjacency, value.sizes))
         elif isinstance(value, list | tuple):
             self._items(value)
         elif isinstance(value, dict):
