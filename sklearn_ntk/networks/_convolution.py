@@ -117,8 +117,8 @@ _DOC = """
         Of the window, for all axes or for each.
     stride : int or tuple of int, default=1
     padding : {{"same", "valid", "circular"}}, default="same"
-        What there is beyond the edges: zeros, nothing (the output is smaller), or the
-        opposite edge.
+        What there is beyond the edges: zeros, nothing (the output is smaller, and what
+        a stride leaves over is not seen), or the opposite edge.
     weight_variance : float, default=2.0
         Variance of the weights, times the number of features in a window.
     bias_variance : float, default=1.0

@@ -141,7 +141,7 @@ def existing_share(xp, weights, mask):
     weights : array of shape (Q, P)
     mask : array of bool, shape (P, rows)
     """
-    share = xp.matmul(weights, xp.astype(mask, weights.dtype))
+    share = xp.matmul(weights, xp.where(mask, 1.0, 0.0))
     share = share / xp.sum(weights, axis=1, keepdims=True)
     return xp.where(share > 0, share, 1.0)
 

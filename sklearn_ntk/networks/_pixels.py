@@ -340,7 +340,7 @@ def root_mean_square(xp, std, pixels, side, axes, exists=None):
 
     if exists is None:
         return xp.sqrt(linear(xp, means, std**2))
-    share = means(xp.astype(exists, value_of(std).dtype))
+    share = means(xp.where(exists, 1.0, 0.0))
     found = linear(xp, means, xp.where(exists, std, 0.0) ** 2)
     return xp.sqrt(ratio(xp, found, share))
 

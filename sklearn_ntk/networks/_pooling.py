@@ -367,7 +367,7 @@ class Resize(_Mixing):
 
     def lasting(self, xp, mask, shape):
         weights = xp.asarray(reduce(np.kron, self.weights(shape)))
-        return xp.matmul(weights, xp.astype(mask, weights.dtype)) >= 0.5
+        return xp.matmul(weights, xp.where(mask, 1.0, 0.0)) >= 0.5
 
     def _of_axis(self, n_in, n_out):
         centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5

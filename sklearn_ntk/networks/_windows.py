@@ -92,7 +92,7 @@ class Windows(PixelMap):
             axes = zip(self.shape, self.stride, self.tables, strict=True)
             tables = [self._stands_for(*of_axis) for of_axis in axes]
         matrix = reduce(np.kron, map(occurrences, tables, self.shape))
-        found = xp.matmul(xp.asarray(matrix), xp.astype(mask, xp.float64))
+        found = xp.matmul(xp.asarray(matrix), xp.where(mask, 1.0, 0.0))
         needed = np.sum(matrix, axis=1, keepdims=True) if full else 1.0
         return found > xp.asarray(needed) - 0.5
 
