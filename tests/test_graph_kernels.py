@@ -420,6 +420,7 @@ def test_features_of_x_and_y_differ():
             Sequential(InputScale([1.0, 2.0, 3.0]), Dense(), GlobalSumPool()),
             "One length scale per feature",
         ),
+        (Sequential("relu", GraphConv("input")), "Layer 0 of Sequential"),
         (GraphNetwork(-1), "'blocks'"),
         (GraphNetwork(readout="max"), "'readout'"),
         (GraphNetwork(aggregation="max"), "'aggregation'"),
@@ -428,8 +429,14 @@ def test_features_of_x_and_y_differ():
     ],
 )
 def test_bad_networks(network, message):
-    with pytest.raises(ValueError, match=message):
-        GraphNTK(network)(GRAPHS, eval_gradient=True)
+    for kernel in (GraphNTK(network), GraphNNGP(network)):
+        with pytest.raises(ValueError, match=message):
+            kernel(GRAPHS, eval_gradient=True)
+
+
+def test_networks_of_other_than_layers():
+    with pytest.raises(ValueError, match="Layer 0 of Sequential"):
+        NTK(Sequential("relu", GraphConv("input")))(np.eye(2))
 
 
 def test_graph_too_large_for_the_working_memory():

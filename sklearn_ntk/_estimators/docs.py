@@ -11,7 +11,8 @@ network : Layer, "precomputed" or None, default=None
     ``MLP()``, and its parameters can be reached as ``network__depth`` and so on.
     With "precomputed", X is a Gram matrix: to fit, of the rows with each other; to
     predict, of the new rows (down) with all rows that were given to fit. With a
-    network on graphs, such as `GraphNetwork`, X is a list of graphs: see `GraphNTK`.""",
+    network on graphs, such as `GraphNetwork`, X is a list of graphs; see
+    `GraphNTK`.""",
     "alpha": """\
 alpha : float or array-like of shape (n_samples,), default=0.05
     What is added to the diagonal of the kernel matrix: the variance of the noise,
@@ -52,7 +53,7 @@ network : Layer, list of Layer, "precomputed" or None, default=None
     :mod:`sklearn_ntk.networks`. None means ``MLP()``. With "precomputed", X is a Gram
     matrix: to fit, of the rows with each other; to predict, of the new rows (down)
     with all rows that were given to fit. With networks on graphs, such as
-    `GraphNetwork`, X is a list of graphs: see `GraphNTK`.""",
+    `GraphNetwork`, X is a list of graphs; see `GraphNTK`.""",
     "alphas": """\
 alphas : array-like of shape (n_alphas,), default=(1e-4, 3e-4, ..., 3.0, 10.0)
     Positive values of alpha, in the kernel's own units: ``MLP()`` is scaled so that

@@ -88,8 +88,10 @@ class Composite(Layer):
     @property
     def reads_graphs(self):
         """Whether a row of X is a graph of any number of nodes."""
-        found = any(layer.reads_graphs for layer in self._layers_inside())
-        return found and self.image_shape is None
+        layers = self._layers_inside()
+        if len(layers) < len(self.children()):  # which validation refuses
+            return False
+        return any(layer.reads_graphs for layer in layers) and self.image_shape is None
 
     @property
     def node_attribute(self):
