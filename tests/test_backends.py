@@ -86,9 +86,9 @@ def compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(evaluation, "FEW", 0)
-    numba_program._compiled.cache_clear()
+    numba_program.compiled.cache_clear()
     yield tmp_path
-    numba_program._compiled.cache_clear()
+    numba_program.compiled.cache_clear()
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -141,7 +141,7 @@ def test_compiled_code_is_kept_and_found(compiled):
     X = rows()
     first = gram(MLP(2), X)
     before = {p: p.stat().st_mtime_ns for p in compiled.rglob("*.nbc")}
-    numba_program._compiled.cache_clear()
+    numba_program.compiled.cache_clear()
     assert_array_equal(gram(MLP(2, bias_variance=1.0), X), first)
     gram(MLP(2, bias_variance=0.3), X)
     assert {p: p.stat().st_mtime_ns for p in compiled.rglob("*.nbc")} == before

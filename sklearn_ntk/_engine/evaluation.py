@@ -10,6 +10,7 @@ from sklearn_ntk._engine import profiles
 from sklearn_ntk._engine.blocks import blocks
 from sklearn_ntk._engine.forward_mode import DualNamespace
 from sklearn_ntk._engine.generic import traced
+from sklearn_ntk._engine.image_evaluation import ImageBlocks, image_program
 from sklearn_ntk._engine.numba_program import NumbaProgram
 from sklearn_ntk._engine.numpy_program import NumpyProgram
 from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
@@ -40,7 +41,7 @@ class Evaluation:
         Whether there is something to be differentiated.
     homogeneous : bool, default=False
         Whether values are proportional to the lengths of both rows.
-    tile : int or None, default=None
+    tile : Tile or None, default=None
         Where rows are images, how many to look at together.
     """
 
@@ -49,7 +50,7 @@ class Evaluation:
     ):
         self.evaluate, self.X, self.Y = evaluate, X, Y
         self.ntk, self.dual, self.homogeneous = ntk, dual, homogeneous
-        self.tile, self.shortcut = tile, None
+        self.tile, self.shortcut, self.known_diagonal = tile, None, None
         self.symmetric = Y is None
         self.xp = DualNamespace(np) if dual else np
 
@@ -73,6 +74,9 @@ class Evaluation:
             program, self.shortcut = self._program(dtype)
         if program is None:
             worker = _Exact(self, matrices)
+        elif self.tile is not None:
+            worker = ImageBlocks(self, program, dtype, matrices)
+            self.known_diagonal = worker.diagonal
         else:
             worker = _Traced(self, program, dtype, matrices)
 
@@ -93,7 +97,7 @@ class Evaluation:
     def _program(self, dtype):
         """What computes generic pairs, if anything, and the shortcut it stands for."""
         if self.tile is not None:
-            return None, None
+            return image_program(self, dtype), None
         shorter = profiles.shortened(self, dtype)
         if shorter is not None:
             return shorter
@@ -102,21 +106,24 @@ class Evaluation:
 
     def diagonal(self, n_jobs=None):
         """The values of each row of X with itself."""
+        if self.known_diagonal is not None:
+            return self.known_diagonal
         n, step = self.X.shape[0], ROWS
         if self.tile is not None:
-            step = self.tile**2
+            step = self.tile.size**2
         elif self.dual:
             step = n  # a length scale per feature holds what is known of all rows
         if n <= step:
-            return self._itself(slice(n))
+            return self.itself(slice(n))
         parts = [slice(start, start + step) for start in range(0, n, step)]
-        found = for_each(self._itself, parts, n_jobs)
+        found = for_each(self.itself, parts, n_jobs)
         return [np.concatenate(values) for values in zip(*found, strict=True)]
 
-    def _itself(self, rows):
+    def itself(self, rows):
+        """The values of some rows of X, each with itself."""
         X = self.X[rows]
         same = np.ones(X.shape[0], dtype=bool)
-        return self._values(Inputs(self.xp, X, same=same, ntk=self.ntk), len(same))
+        return self.values(Inputs(self.xp, X, same=same, ntk=self.ntk), len(same))
 
     def block(self, rows, columns):
         """The values of a block of pairs, to full accuracy."""
@@ -126,13 +133,13 @@ class Evaluation:
             same = i[:, None] == j
         inputs = Inputs(self.xp, self.X[rows], Y[columns], same=same, ntk=self.ntk)
         shape = rows.stop - rows.start, columns.stop - columns.start
-        return self._values(inputs, shape)
+        return self.values(inputs, shape)
 
     def pairs(self, i, j):
         """The values of the rows i of X with the rows j of Y, to full accuracy."""
         Y = self.columns
         parts = [
-            self._values(
+            self.values(
                 Inputs(self.xp, self.X[a], Y[b], paired=True, ntk=self.ntk), len(a)
             )
             for a, b in (
@@ -142,7 +149,8 @@ class Evaluation:
         ]
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
-    def _values(self, inputs, shape):
+    def values(self, inputs, shape):
+        """What is evaluated for some inputs, as arrays of a shape."""
         evaluate = self.evaluate if self.shortcut is None else self.shortcut.evaluate
         with np.errstate(all="ignore"):
             return [np.broadcast_to(v, shape) for v in evaluate(inputs)]
@@ -156,7 +164,7 @@ class _Exact:
     def __init__(self, evaluation, matrices):
         self.evaluation, self.matrices = evaluation, matrices
         if evaluation.tile is not None:
-            self.shape = (evaluation.tile, evaluation.tile)
+            self.shape = (evaluation.tile.size, evaluation.tile.size)
 
     def run(self, rows, columns):
         values = self.evaluation.block(rows, columns)

@@ -58,11 +58,14 @@ def linear(xp, function, x):
     """A linear function of an array, of the tangents as of the value."""
     if not isinstance(x, Dual):
         return function(x)
-    shape = x.value.shape
-    tangents = {
-        d: function(xp.broadcast_to(xp.asarray(t), shape))
-        for d, t in x.tangents.items()
-    }
+    filled = getattr(type(x.value), "filled", None)
+
+    def full(t):
+        if filled is not None:  # a symbol
+            return filled(x.value, t)
+        return xp.broadcast_to(xp.asarray(t), x.value.shape)
+
+    tangents = {d: function(full(t)) for d, t in x.tangents.items()}
     return Dual(function(x.value), tangents)
 
 

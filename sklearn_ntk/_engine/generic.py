@@ -9,7 +9,7 @@ from sklearn_ntk._engine.tracing import Pair, Trace, TracingError
 from sklearn_ntk.networks._inputs import CLOSE, Inputs, standard_row
 from sklearn_ntk.networks._pairs import Pairs
 
-__all__ = ["traced"]
+__all__ = ["HIGHEST", "LOWEST", "TracedInputs", "TracedPairs", "settled", "traced"]
 
 LOWEST, HIGHEST = 1e-60, 1e60  # norms of rows whose powers and products are floats
 
@@ -45,10 +45,10 @@ def traced(evaluate, X, Y, *, ntk, dual, arrays=np):
         return None
 
 
-def _settled(x):
+def settled(x):
     """x with its factors multiplied out, for it will be used more than once."""
     if isinstance(x, Dual):
-        return Dual(_settled(x.value), {d: _settled(t) for d, t in x.tangents.items()})
+        return Dual(settled(x.value), {d: settled(t) for d, t in x.tangents.items()})
     return x.trace.settled(x) if isinstance(x, Pair) else x
 
 
@@ -68,7 +68,7 @@ class TracedPairs(Pairs):
         """
         new = super().replace(**changes)
         if {"nngp", "cos"} <= changes.keys() and self._is_sum(new.nngp):
-            cos = _settled(new.nngp / (new.std_x * new.std_y))
+            cos = settled(new.nngp / (new.std_x * new.std_y))
             object.__setattr__(new, "cos", cos)
         return new
 

@@ -1,16 +1,35 @@
 """How many rows are looked at together where each is an image or a sequence."""
 
 import math
+from typing import NamedTuple
 
 from sklearn import get_config
 
 from sklearn_ntk._engine.threads import n_threads
 from sklearn_ntk.networks._pixels import Need
 
-__all__ = ["n_numbers", "tile_of"]
+__all__ = ["Tile", "n_numbers", "tile_of"]
 
 ENTRIES = 2**16  # pairs of pixels in a block: few calls, and arrays stay in cache
 ARRAYS = 24  # of them that are alive at once, at most
+
+
+class Tile(NamedTuple):
+    """How large a block of pairs of images is.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns.
+    entries : int
+        Pairs of pixels of a pair of rows, at most.
+    same : bool
+        Whether a row with itself is another pair than it with its like.
+    """
+
+    size: int
+    entries: int
+    same: bool
 
 
 def n_numbers(network):
@@ -23,7 +42,7 @@ def n_numbers(network):
 
 
 def tile_of(network, *, n_directions=0, n_jobs=None):
-    """Rows and columns of a block of pairs of images; None for rows of features.
+    """The size of a block of pairs of images; None for rows of features.
 
     Parameters
     ----------
@@ -53,4 +72,5 @@ def tile_of(network, *, n_directions=0, n_jobs=None):
             "pairs pixels at the same place only, a stride, Resize or Crop for fewer "
             "pixels; or raise it with sklearn.set_config(working_memory=...)."
         )
-    return max(1, math.isqrt(int(min(room / size, ENTRIES / entries))))
+    side = math.isqrt(int(min(room / size, ENTRIES / entries)))
+    return Tile(max(1, side), entries, need.same)

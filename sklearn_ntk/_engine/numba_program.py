@@ -15,7 +15,7 @@ import numpy as np
 from sklearn_ntk._engine import vector_math
 from sklearn_ntk._engine.factors import Factors
 
-__all__ = ["NumbaProgram"]
+__all__ = ["NumbaProgram", "compiled", "source_of"]
 
 EXPRESSIONS = {
     "add": "{} + {}",
@@ -77,7 +77,7 @@ class NumbaProgram:
         self.x = [np.ascontiguousarray(x) for x in across]
         self.numbers = [np.array(s.numbers, self.dtype) for s in segments]
         self.functions = [
-            _compiled(_source(s, self.dtype.name), self.dtype.name) for s in segments
+            compiled(source_of(s, self.dtype.name), self.dtype.name) for s in segments
         ]
         self.driver = run
         self._describe(segments, slots)
@@ -224,7 +224,7 @@ def _matrix(rows, dtype):
     )
 
 
-def _source(segment, dtype):
+def source_of(segment, dtype):
     """The source of a function that runs a segment on a part of a row."""
     n_rows, n_inputs = len(segment.rows_y), len(segment.inputs)
     names = [f"y_{k}" for k in range(n_rows)]
@@ -234,15 +234,16 @@ def _source(segment, dtype):
     functions = {op for op, *_ in code if op not in EXPRESSIONS}
     lines = [
         "import math",
+        "import numba",
         "from numba import carray",
         "from sklearn_ntk._engine.vector_math import functions",
         "from sklearn_ntk._engine.vector_width import wide_vectors",
         "inf, wide = math.inf, wide_vectors()",
         *(f"{name} = functions({dtype!r})[{name!r}]" for name in sorted(functions)),
-        "def segment(x, s, n, arrays, guarded_):",
+        f"def body(x, s, n, guarded_, {', '.join(f'{name}_' for name in names)}):",
         "    wide()",
         "    guarded = carray(guarded_, n)",
-        *(f"    {name} = carray(arrays[{k}], n)" for k, name in enumerate(names)),
+        *(f"    {name} = carray({name}_, n)" for name in names),
         *(f"    s{k} = s[{k}]" for k in range(len(segment.numbers))),
         *_loads("x", segment.rows_x, "x[{}]", "    "),
         "    for j in range(n):",
@@ -258,7 +259,17 @@ def _source(segment, dtype):
     guards = [*segment.guards, *(f"(not abs({v}) < inf)" for v in segment.finals)]
     if guards:
         body.append(f"guarded[j] |= {' | '.join(guards)}")
-    return "\n".join([*lines, *(f"        {line}" for line in body), ""])
+    call = ", ".join(f"arrays[{k}]" for k in range(len(names)))
+    return "\n".join(
+        [
+            *lines,
+            *(f"        {line}" for line in body),
+            "body = numba.njit(error_model='numpy', fastmath={'contract'})(body)",
+            "def segment(x, s, n, arrays, guarded):",
+            f"    body(x, s, n, guarded, {call})",
+            "",
+        ]
+    )
 
 
 def _with_angles(segment):
@@ -288,7 +299,7 @@ def _loads(axis, rows, place, indent):
 
 
 @cache
-def _compiled(source, dtype):
+def compiled(source, dtype):
     """The function of a source, from the cache on disk where it has been compiled.
 
     numba keeps compiled code beside the file that a function comes from. The file's

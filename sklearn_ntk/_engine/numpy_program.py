@@ -5,9 +5,9 @@ import numpy as np
 from sklearn_ntk._engine.blocks import above_diagonal
 from sklearn_ntk._engine.factors import Factors
 from sklearn_ntk._engine.program import operands
-from sklearn_ntk._engine.tracing import NUMPY, Node, Row
+from sklearn_ntk._engine.tracing import NUMPY, SOURCES, Node, Row
 
-__all__ = ["NumpyProgram"]
+__all__ = ["FUNCTIONS", "SMALL", "NumpyProgram", "allocated"]
 
 SMALL = 16  # with a larger buffer NumPy copies rows that are broadcast into it
 
@@ -17,7 +17,13 @@ def _where(condition, a, b, out):
     np.copyto(out, a, where=condition)
 
 
-FUNCTIONS = {**NUMPY, "asin": np.arcsin, "where": _where}
+def _put(mask, a, b, out):
+    """`where`, if `out` is where b is."""
+    if mask.any():
+        np.copyto(out, a, where=mask)
+
+
+FUNCTIONS = {**NUMPY, "asin": np.arcsin, "where": _where, "put": _put}
 
 
 class NumpyProgram:
@@ -35,7 +41,12 @@ class NumpyProgram:
     def __init__(self, program, dtype):
         self.outputs, self.factors = program.outputs, Factors(program.inputs, dtype)
         self.dtype, self.n_inputs = dtype, len(program.inputs)
-        self.cosines, steps, self.n_floats, self.n_masks = _allocated(program)
+        steps, counts = allocated(program)
+        self.n_floats, self.n_masks = (counts.get((m, None), 0) for m in (False, True))
+        self.cosines = [0] * self.n_inputs
+        for index, node in enumerate(program.nodes):
+            if node.op == "cosine":
+                self.cosines[node.args[0]] = index
         given = {}  # what is known before: rows and numbers
         self.steps = [
             (
@@ -46,6 +57,7 @@ class NumpyProgram:
                 index in set(program.guards),
             )
             for index, node, place in steps
+            if place is not None
         ]
         self.given = [
             (
@@ -139,36 +151,47 @@ def _faster(nodes, node):
     return node
 
 
-def _allocated(program):
-    """Inputs, and other nodes with their buffers, and how many of these there are.
+def allocated(program, spaces=None):
+    """The nodes that are to be computed with their buffers, and how many there are.
 
-    A value that is no longer needed gives its buffer up.
+    A value that is no longer needed gives its buffer up. Buffers are of one kind for
+    floats and another for masks, and of others again for nodes of other `spaces`.
+
+    Returns
+    -------
+    steps : list of tuple
+        Index, node, number of the buffer; None of what has an array of its own.
+    counts : dict
+        How many buffers of each kind there have to be.
     """
-    last = program.last_uses()
-    free, count, place = {False: [], True: []}, {False: 0, True: 0}, {}
-    steps, cosines = [], [0] * len(program.inputs)
-    for index, node in enumerate(program.nodes):
-        if node.op == "cosine":
-            cosines[node.args[0]] = index
+    last, free, counts, kinds, place, steps = program.last_uses(), {}, {}, {}, {}, []
     for index in program.order:
         node = _faster(program.nodes, program.nodes[index])
-        if node.op == "cosine":
-            continue
         done = [o for o in dict.fromkeys(operands(node)) if last[o] == index]
-        released = [(program.nodes[o].is_mask, place[o]) for o in done if o in place]
-        if node.op != "where":  # which reads its arguments after it has written
+        released = [(kinds[o], place[o]) for o in done if o in place]
+        if node.op in SOURCES:
             _release(free, released)
-        kind = node.is_mask
-        if not free[kind]:
-            free[kind].append(count[kind])
-            count[kind] += 1
-        place[index] = free[kind].pop()
-        if node.op == "where":
+            steps.append((index, node, None))
+            continue
+        kinds[index] = kind = (node.is_mask, spaces and spaces[index])
+        if node.op == "where" and index not in program.outputs:
+            mask, _, b = node.args
+            if b in done and type(mask) is type(b) is int and kinds.get(b) == kind:
+                node, place[index] = node._replace(op="put"), place[b]
+                released.remove((kind, place[b]))
+        if node.op not in ("where", "put"):  # which write before they have read all
+            _release(free, released)
+        if index not in place:
+            if not free.setdefault(kind, []):
+                free[kind].append(counts.get(kind, 0))
+                counts[kind] = counts.get(kind, 0) + 1
+            place[index] = free[kind].pop()
+        if node.op in ("where", "put"):
             _release(free, released)
         if last.get(index, -1) < index:  # a guard that nothing else needs
             free[kind].append(place[index])
         steps.append((index, node, place[index]))
-    return cosines, steps, count[False], count[True]
+    return steps, counts
 
 
 def _release(free, released):

@@ -91,7 +91,7 @@ class Program:
 
 def operands(node):
     """The nodes that a node is computed from."""
-    if node.op == "cosine":
+    if node.op in ("cosine", "product"):
         return []
     return [a for a in node.args if type(a) is int]
 

@@ -21,10 +21,11 @@ from sklearn_ntk._engine.devices import (
 )
 from sklearn_ntk._engine.forward_mode import Dual
 
-__all__ = ["Node", "Pair", "Row", "Trace", "TracingError"]
+__all__ = ["NUMPY", "SOURCES", "Node", "Pair", "Row", "Trace", "TracingError"]
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not"}
+SOURCES = {"cosine", "product", "map"}  # what is not computed of each pair alone
 SAMPLE = 2048  # pairs that values of a symbol are looked at for
 
 # How an operation acts on arrays: on rows while tracing, on blocks later.
@@ -181,6 +182,7 @@ class Trace:
     """
 
     bool = bool
+    pair_type, row_type = Pair, Row
 
     def __init__(self):
         self.nodes, self.guards, self.boundaries, self.inputs = [], [], [], []
@@ -190,11 +192,11 @@ class Trace:
     def cosine(self, source):
         """A new input of the program, of pairs."""
         self.inputs.append(source)
-        return Pair(self, self._record("cosine", (len(self.inputs) - 1,)))
+        return self.pair_type(self, self._record("cosine", (len(self.inputs) - 1,)))
 
     def row(self, axis, values):
         """A symbol for an array of one number per row."""
-        return Row(self, axis, values)
+        return self.row_type(self, axis, values)
 
     def boundary(self):
         """Note that a layer begins here."""
@@ -239,7 +241,7 @@ class Trace:
         if isinstance(mask, Row):
             if not np.any(mask.values):
                 return
-            mask = self.apply("or", mask, Pair(self, self._node_of(mask)))
+            mask = self.apply("or", mask, self.pair_type(self, self._node_of(mask)))
         self.guards.append(self._node_of(mask))
 
     def _row(self, op, axis, args):
@@ -247,7 +249,7 @@ class Trace:
         if key not in self._rows:
             plain = [a.values if isinstance(a, Row) else a for a in args]
             # the arguments are kept, so that their ids stay theirs
-            self._rows[key] = Row(self, axis, NUMPY[op](*plain)), args
+            self._rows[key] = self.row_type(self, axis, NUMPY[op](*plain)), args
         return self._rows[key][0]
 
     def _pair(self, op, args):
@@ -269,7 +271,7 @@ class Trace:
             rows = [a.values for a in (args[0].x, args[0].y)]
             if args[0].scale > 0 and all(np.all(r > 0) for r in rows):
                 return np.bool_(op == "gt")
-        return Pair(self, self._record(op, tuple(map(self._node_of, args))))
+        return self.pair_type(self, self._record(op, tuple(map(self._node_of, args))))
 
     def _simplified(self, op, args):
         """The result, where an argument is the neutral element; else None."""
@@ -299,7 +301,7 @@ class Trace:
         core = a.core if b.core is None else b.core
         if a.core is not None and b.core is not None:
             core = self._multiplied(a.core, b.core)
-        return Pair(
+        return self.pair_type(
             self, core, a.scale * b.scale, self._both(a.x, b.x), self._both(a.y, b.y)
         )
 
@@ -321,8 +323,10 @@ class Trace:
 
     def _factors(self, a):
         if isinstance(a, Row):
-            return Pair(self, None, 1.0, *((a, None) if a.axis == 0 else (None, a)))
-        return a if isinstance(a, Pair) else Pair(self, None, a)
+            return self.pair_type(
+                self, None, 1.0, *((a, None) if a.axis == 0 else (None, a))
+            )
+        return a if isinstance(a, Pair) else self.pair_type(self, None, a)
 
     def _node_of(self, a):
         """An argument of a node; the factors of a product are recorded now."""
@@ -354,12 +358,12 @@ class Trace:
     def settled(self, pair):
         """The same values, as those of one node."""
         node = self._node_of(pair)
-        return Pair(self, node) if type(node) is int else pair
+        return self.pair_type(self, node) if type(node) is int else pair
 
     def output(self, a, taken=()):
         """The index of a node that holds the values of `a`, none of those `taken`."""
         node = self._node_of(_plain(a))
-        is_input = type(node) is not int or self.nodes[node].op == "cosine"
+        is_input = type(node) is not int or self.nodes[node].op in SOURCES
         while is_input or node in taken:
             node, is_input = self._record("copy", (node,)), False
         return node

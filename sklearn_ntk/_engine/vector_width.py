@@ -21,6 +21,9 @@ def wide_vectors():
         def generate(context, builder, signature, arguments):
             # llvmlite's own list of attributes does not have this one
             set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+            for argument in builder.function.args:
+                if argument.type.is_pointer:
+                    argument.add_attribute("noalias")
             return context.get_dummy_value()
 
         return types.none(), generate

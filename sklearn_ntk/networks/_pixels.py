@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ntk._engine.forward_mode import linear, part_of, value_of
+from sklearn_ntk._engine.forward_mode import Dual, linear, part_of, value_of
 from sklearn_ntk.networks._maps import Place, Selection
 from sklearn_ntk.networks._pairs import ratio
 
@@ -48,12 +48,15 @@ class Need:
         Covariances of the pixels of each row with each other.
     graphs : bool
         An adjacency matrix per row, which the row itself holds.
+    same : bool
+        Which pairs are a row with itself.
     """
 
     variances: bool = False
     full: bool = False
     own: bool = False
     graphs: bool = False
+    same: bool = False
 
     def __or__(self, other):
         return Need(
@@ -61,6 +64,7 @@ class Need:
             self.full or other.full,
             self.own or other.own,
             self.graphs or other.graphs,
+            self.same or other.same,
         )
 
     def replace(self, **changes):
@@ -221,7 +225,14 @@ def correlation(xp, nngp, std_x, std_y, same):
 
 def broadcast(xp, a, like):
     """An array over pairs at its full size, where it may be broadcast only."""
-    shape = value_of(like).shape
+    like = value_of(like)
+    filled = getattr(type(like), "filled", None)
+    if filled is not None:  # a symbol
+        if not isinstance(a, Dual):
+            return filled(like, a)
+        tangents = {d: filled(like, t) for d, t in a.tangents.items()}
+        return Dual(filled(like, a.value), tangents)
+    shape = like.shape
     if value_of(a).shape == shape:
         return a
     return a + xp.zeros_like(xp.broadcast_to(value_of(a), shape))

@@ -55,7 +55,7 @@ class Flatten(Layer):
         return True
 
     def needs(self, after):
-        return Need(variances=after.variances)
+        return Need(variances=after.variances, same=after.same)
 
     def shapes(self, shape):
         if shape == NODES:
@@ -200,6 +200,9 @@ class Dropout(Layer):
     def is_homogeneous(self):
         """Whether features are proportional to the length of a row."""
         return True
+
+    def needs(self, after):
+        return after.replace(same=True)
 
     def propagate(self, pairs):
         p = pairs.resolve()

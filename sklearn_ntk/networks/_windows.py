@@ -163,14 +163,32 @@ def _tap_sums(xp, a, taps, axes, size):
     shape = list(a.shape)
     for axis in axes:
         shape[axis] = size
-    out = xp.zeros(shape, dtype=a.dtype, device=a.device)
+    everywhere = [k for k, runs in enumerate(taps) if _is_all(runs, size)]
+    if everywhere:  # to begin with it costs less than to add to zeros
+        first = everywhere[0]
+        [(_, source)] = taps[first]
+        out = xp.asarray(a[_part(a, axes, [source] * len(axes))], copy=True)
+        taps = taps[:first] + taps[first + 1 :]
+    else:
+        out = xp.zeros(shape, dtype=a.dtype, device=a.device)
     for runs in taps:
         for chosen in itertools.product(runs, repeat=len(axes)):
-            to, source = [slice(None)] * a.ndim, [slice(None)] * a.ndim
-            for axis, (out_part, in_part) in zip(axes, chosen, strict=True):
-                to[axis], source[axis] = out_part, in_part
-            out[tuple(to)] += a[tuple(source)]
+            to, source = zip(*chosen, strict=True)
+            out[_part(a, axes, to)] += a[_part(a, axes, source)]
     return out
+
+
+def _is_all(runs, size):
+    """Whether a tap is in the window of every output pixel, by one slice."""
+    return len(runs) == 1 and runs[0][0] == slice(0, size, 1)
+
+
+def _part(a, axes, slices):
+    """An index with slices along some axes."""
+    index = [slice(None)] * a.ndim
+    for axis, part in zip(axes, slices, strict=True):
+        index[axis] = part
+    return tuple(index)
 
 
 def _table(length, size, stride, padding):

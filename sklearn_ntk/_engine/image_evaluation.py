@@ -1,0 +1,196 @@
+"""Blocks of pairs of images by a program, and what it is not right for by formulas."""
+
+import importlib.util
+import threading
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ntk._engine.blocks import above_diagonal
+from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk._engine.image_numpy import ImageNumpyProgram
+from sklearn_ntk._engine.image_tracing import traced_images
+from sklearn_ntk.networks._inputs import Inputs
+from sklearn_ntk.networks._pixels import Pixels
+
+__all__ = ["ImageBlocks", "image_program"]
+
+CLOSE = 1e-9  # 1 - |cos| of two rows that differ in a few digits only
+FEW = 2**18  # pairs of pixels that formulas are done with before there is a program
+MANY = 2**22  # pairs of pixels for which compiled code is loaded
+
+
+def image_program(evaluation, dtype):
+    """The program for pairs of images, or None.
+
+    None where there are few pairs, or a layer cannot be traced.
+    """
+    X, Y = evaluation.X, evaluation.columns
+
+    def own(rows):
+        return _own_deviations(evaluation, rows)
+
+    if X.shape[0] * Y.shape[0] * evaluation.tile.entries < FEW:
+        return None
+    return traced_images(
+        evaluation.evaluate,
+        X,
+        Y,
+        ntk=evaluation.ntk,
+        dual=evaluation.dual,
+        own=own,
+        dtype=dtype,
+    )
+
+
+class ImageBlocks:
+    """Blocks by a program, and pairs of rows that it is not right for by the formulas.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    program : ImageProgram
+    dtype : dtype
+    matrices : Matrices or None
+        What is filled with the values.
+
+    Attributes
+    ----------
+    diagonal : list of array or None
+        The values of each row with itself, where blocks give them.
+    """
+
+    def __init__(self, evaluation, program, dtype, matrices):
+        self.evaluation, self.matrices = evaluation, matrices
+        X, Y = evaluation.X, evaluation.columns
+        n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
+        self.runner = _runner(program, dtype, n_pairs)
+        self.shape = self.runner.shape
+        inputs = Inputs(np, X, Y)
+        self.unit_x, self.unit_y = inputs.unit_rows
+        self.scratch, self.diagonal = threading.local(), None
+        if evaluation.symmetric and not evaluation.tile.same:
+            self.diagonal = [np.empty(X.shape[0], dtype) for _ in program.outputs]
+
+    def run(self, rows, columns):
+        """The values of a block, and whether any is infinite."""
+        if not hasattr(self.scratch, "buffers"):
+            self.scratch.buffers = self.runner.scratch()
+        values, guarded = self.runner.run(rows, columns, self.scratch.buffers)
+        if self.diagonal is not None:
+            self._keep_diagonal(rows, columns, values, guarded)
+        cos = self.unit_x[rows] @ self.unit_y[columns].T
+        close = abs(cos.toarray() if sparse.issparse(cos) else cos) > 1.0 - CLOSE
+        guarded = close if guarded is None else close | guarded
+        if self.evaluation.symmetric:
+            guarded &= above_diagonal(rows, columns)
+        infinite = False
+        for i in np.flatnonzero(guarded.any(axis=1)):
+            j = np.flatnonzero(guarded[i])
+            exact = self._exact(rows.start + i, columns.start + j)
+            for value, new in zip(values, exact, strict=True):
+                value[i, j] = new
+            infinite |= bool(np.any(np.isinf(exact[0])))
+        if self.matrices is not None:
+            self.matrices.place(rows, columns, values)
+        return values, infinite
+
+    def _keep_diagonal(self, rows, columns, values, guarded):
+        i = np.arange(columns.start, min(rows.stop, columns.stop))
+        at = i - rows.start, i - columns.start
+        for diagonal, value in zip(self.diagonal, values, strict=True):
+            diagonal[i] = value[at]
+        for k in i[guarded[at]] if guarded is not None else ():
+            exact = self.evaluation.itself(slice(k, k + 1))
+            for diagonal, new in zip(self.diagonal, exact, strict=True):
+                diagonal[k] = new[0]
+
+    def _exact(self, i, columns):
+        """The values of a row of X with some rows of Y."""
+        evaluation, found = self.evaluation, []
+        step = evaluation.tile.size**2
+        for start in range(0, len(columns), step):
+            part = columns[start : start + step]
+            inputs = Inputs(
+                evaluation.xp,
+                evaluation.X[i : i + 1],
+                evaluation.columns[part],
+                ntk=evaluation.ntk,
+            )
+            found.append(evaluation.values(inputs, (1, len(part))))
+        return [
+            np.concatenate(values, axis=1)[0] for values in zip(*found, strict=True)
+        ]
+
+
+def _runner(program, dtype, n_pairs):
+    """What runs a program: compiled code if there is numba and enough to do."""
+    if n_pairs >= MANY and importlib.util.find_spec("numba"):
+        from sklearn_ntk._engine.image_numba import ImageNumbaProgram
+
+        return ImageNumbaProgram(program, dtype)
+    return ImageNumpyProgram(program, dtype)
+
+
+class _Recorded(Pixels):
+    """Pixels that keep what is asked of the standard deviations of rows."""
+
+    def std(self, xp, nngp):
+        found = super().std(xp, nngp)
+        self.record.append(found[0])
+        return found
+
+    def replace(self, **changes):
+        new = super().replace(**changes)
+        object.__setattr__(new, "record", self.record)
+        return new
+
+
+class _OwnRows(Inputs):
+    """Each row with itself; its pixels' deviations are recorded on the way."""
+
+    record = None
+
+    def resolve(self):
+        pairs = super().resolve()
+        if self.record is None or pairs.pixels is None:
+            return pairs
+        pixels = _Recorded(**vars(pairs.pixels))
+        object.__setattr__(pixels, "record", self.record)
+        return pairs.replace(pixels=pixels)
+
+
+def _own_deviations(evaluation, X):
+    """For every layer that makes them necessary, those of all pixels, (P, n)."""
+    parts, step = [], evaluation.tile.size**2
+    for start in range(0, X.shape[0], step):
+        rows = X[start : start + step]
+        same = np.ones(rows.shape[0], dtype=bool)
+        inputs = _OwnRows(evaluation.xp, rows, same=same, ntk=evaluation.ntk)
+        parts.append([])
+        inputs = inputs._replace(record=parts[-1])
+        evaluation.values(inputs, rows.shape[0])
+    return [_joined(found) for found in zip(*parts, strict=True)]
+
+
+def _joined(parts):
+    """Deviations of all pixels of some rows after those of others."""
+
+    def of(arrays):
+        flat = [a.reshape(a.shape[0], -1) for a in arrays]
+        return np.concatenate(flat, axis=1)
+
+    value = of([value_of(part) for part in parts])
+    if not isinstance(parts[0], Dual):
+        return value
+    shapes = [part.shape for part in parts]
+    tangents = {
+        d: of(
+            [
+                np.broadcast_to(part.tangents[d], shape)
+                for part, shape in zip(parts, shapes, strict=True)
+            ]
+        )
+        for d in parts[0].tangents
+    }
+    return Dual(value, tangents)

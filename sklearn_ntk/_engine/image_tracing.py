@@ -1,0 +1,377 @@
+"""The program of a network on images, for generic pairs of rows.
+
+Symbols stand for pairs of pixels of pairs of rows. What a layer does to each of them
+alone is recorded as for rows of features; what mixes pixels is recorded as the linear
+map that it is.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
+from sklearn_ntk._engine.generic import (
+    HIGHEST,
+    LOWEST,
+    TracedInputs,
+    TracedPairs,
+    settled,
+)
+from sklearn_ntk._engine.image_program import ImageProgram
+from sklearn_ntk._engine.tracing import Node, Pair, Row, Trace, TracingError
+from sklearn_ntk.networks._maps import Place
+from sklearn_ntk.networks._pairs import Pairs
+from sklearn_ntk.networks._pixels import Pixels, unit
+
+__all__ = ["traced_images"]
+
+PARALLEL = 32  # roundings that 1 - |cos| may be off 0 where pixels are parallel
+SUMS = {"add", "map", "product"}
+CLOSE = 1e-11  # squared sine, below which an angle has less than ten digits
+FUNCTIONS = {"reshape", "mean", "broadcast_to"}  # of arrays that rows hold
+
+
+def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
+    """The program that computes what `evaluate` does.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Takes inputs and returns a list of symbols.
+    X, Y : array or CSR array
+        Y is X itself where the matrix is symmetric.
+    ntk : bool
+        Whether the neural tangent kernel is wanted.
+    dual : bool
+        Whether there is something to be differentiated.
+    own : callable
+        ``own(X)`` evaluates each row with itself and returns, for every layer that
+        makes it necessary, the standard deviations of all pixels, (P, n).
+
+    dtype : dtype
+        In which it is to be computed. In single precision angles that are small have
+        few digits, and there are no guards for them.
+
+    Returns
+    -------
+    ImageProgram or None
+        None where a layer cannot be traced, or pixels are so small or so large that
+        products of theirs may not be floats.
+    """
+    trace = PixelTrace(dtype)
+    inputs = _TracedImages(trace, X, Y, ntk=ntk, dual=dual)._replace(own=own)
+    try:
+        with np.errstate(all="ignore"):
+            return ImageProgram(trace, evaluate(inputs))
+    except TracingError:
+        return None
+
+
+class PixelRow(Row):
+    """A number per pixel and row, in an array that broadcasts against all pairs."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self):
+        return self.values.shape
+
+    def mapped(self, pixel_map, sides):
+        """These numbers after a linear map of pixels."""
+        return self.trace.row(self.axis, pixel_map.sums(np, self.values, sides))
+
+    def filled(self, number):
+        """A row of equal numbers beside this one."""
+        if isinstance(number, Row):
+            return number
+        return self.trace.row(self.axis, np.full(self.shape, number))
+
+    def __getitem__(self, key):
+        return self.trace.row(self.axis, self.values[key])
+
+    def table(self, size):
+        """The numbers as an array (pixels, rows), for a number of pixels."""
+        a = self.values
+        if a.ndim == 2:
+            a = a[None]
+        elif a.ndim == 4:
+            a = a[:, 0] if self.axis == 0 else a[0]
+        a = a[:, :, 0] if self.axis == 0 else a[:, 0]
+        return np.broadcast_to(a, (size, a.shape[1]))
+
+
+class AllPairs:
+    """The shape of numbers for all pairs, which nothing is known of."""
+
+    def __len__(self):
+        raise TracingError("the number of axes")
+
+
+class PixelPair(Pair):
+    """A number per pair of pixels and pair of rows."""
+
+    __slots__ = ()
+    shape = AllPairs()
+
+    def mapped(self, pixel_map, sides):
+        """These numbers after a linear map of pixels."""
+        return self.trace.mapped(self, pixel_map)
+
+    def filled(self, number):
+        """Equal numbers for pairs such as these."""
+        if isinstance(number, Pair):
+            return number
+        space = self.trace.space_of(self)
+        return PixelPair(self.trace, self.trace.constant(number, space))
+
+    def __getitem__(self, key):
+        size, full = self.trace.space_of(self)
+        if size > 1:
+            raise TracingError("indexing")
+        return self.trace.mapped(self, Place(1, alone=True)) if full else self
+
+
+ONE = (1, False)  # pixel, of rows of features
+
+
+class PixelTrace(Trace):
+    """A trace whose pairs are of the pixels of images.
+
+    Masks of pixels are no guards: with so many pixels, few would be left. What
+    formulas do in their branches serves relative accuracy, of angles, which `sin`
+    guards, or of values far below the others, which are then summed with those.
+
+    Attributes
+    ----------
+    spaces : list of tuple
+        For each node the number of pixels of an image, and whether all pairs count.
+    """
+
+    pair_type, row_type = PixelPair, PixelRow
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.spaces, precision = [], np.finfo(dtype)
+        self.parallel = 1.0 - PARALLEL * float(precision.eps)
+        self.close = CLOSE if precision.bits == 64 else 0.0
+
+    def product(self, factors, space):
+        """Inner products of the features of pixels, an input of the program."""
+        self.inputs.append(factors)
+        return PixelPair(self, self._record("product", (0,), space))
+
+    def constant(self, number, space):
+        """The node of a number that is the same for all pairs."""
+        key = "copy", number, space
+        if key not in self._known:
+            self._known[key] = self._append("copy", (number,), space)
+        return self._known[key]
+
+    def mapped(self, pair, pixel_map):
+        """The pairs after a linear map of pixels."""
+        if pair.x is None and pair.y is None and pair.core is not None:
+            node, scale = pair.core, pair.scale
+        else:
+            node, scale = self.output(pair), 1.0
+        _, full = self.spaces[node]
+        node = self._record("map", (node, pixel_map), pixel_map.size(full))
+        return PixelPair(self, node, scale)
+
+    def space_of(self, pair):
+        """The space of the pixels that a pair is of."""
+        node = self._node_of(pair)
+        return self.spaces[node] if type(node) is int else self._space(("", (node,)))
+
+    def _record(self, op, args, space=None):
+        key = (op, *args) if op == "map" else None
+        if key is None:
+            known = len(self.nodes)
+            node = super()._record(op, args)
+            if node == known:
+                self.spaces.append(space or self._space((op, args)))
+            return node
+        if key not in self._known:
+            self._known[key] = self._append(op, args, space)
+        return self._known[key]
+
+    def _append(self, op, args, space):
+        self.nodes.append(Node(op, args))
+        self.spaces.append(space)
+        return len(self.nodes) - 1
+
+    def _space(self, node):
+        spaces = [
+            self.spaces[a] if type(a) is int else _space_of_row(a)
+            for a in node[1]
+            if type(a) is int or isinstance(a, Row)
+        ]
+        return max(spaces, default=ONE)  # an output may be a number
+
+    def any(self, mask):
+        if isinstance(mask, Pair) and self.space_of(mask)[0] > 1:
+            return False
+        return super().any(mask)
+
+    def __getattr__(self, name):
+        if name not in FUNCTIONS:
+            return super().__getattr__(name)
+
+        def function(a, *args, **options):
+            values = a.values if isinstance(a, Row) else a
+            values = getattr(np, name)(values, *args, **options)
+            return self.row(a.axis, values) if isinstance(a, Row) else values
+
+        return function
+
+
+def _space_of_row(row):
+    values = row.values
+    if values.ndim == 2:
+        return ONE
+    return values.shape[0 if values.ndim == 3 else row.axis], values.ndim == 4
+
+
+@dataclass(frozen=True)
+class _TracedPixels(Pixels):
+    """Pixels of rows of which all that concerns one row alone is known."""
+
+    known: Any = None
+
+    def std(self, xp, nngp):
+        """Standard deviations of all pixels, as they were recorded."""
+        trace = value_of(nngp).trace
+        nothing = (np.full((self.size, n), np.nan) for n in (self.n, self.m))
+        known = next(self.known) if self.known else nothing
+        return tuple(self.of_axis(trace, axis, a) for axis, a in enumerate(known))
+
+    def of_axis(self, trace, axis, a):
+        """Numbers of the pixels of rows, (P, n), as a symbol."""
+        if not self.full:
+            key = (slice(None), slice(None), None) if axis == 0 else (slice(None), None)
+        elif axis == 0:
+            key = (slice(None), None, slice(None), None)
+        else:
+            key = (None, slice(None), None)
+
+        def row(values):
+            return trace.row(axis, np.broadcast_to(values, value_of(a).shape)[key])
+
+        if not isinstance(a, Dual):
+            return row(a)
+        return Dual(row(a.value), {d: row(t) for d, t in a.tangents.items()})
+
+
+class _ImagePairs(TracedPairs):
+    """Pairs of pixels, as symbols."""
+
+    def replace(self, **changes):
+        """A copy with some fields changed.
+
+        Where the covariance is a sum over pixels or terms, the cosine follows from it.
+        """
+        if changes.get("pixels", self.pixels) is None:
+            return super().replace(**changes)
+        new = Pairs.replace(self, **changes)
+        if {"nngp", "cos"} <= changes.keys() and _op(new.nngp) in SUMS:
+            cos = _cosine(new.xp, new.nngp, new.std_x, new.std_y)
+            object.__setattr__(new, "cos", cos)
+        return new
+
+    @property
+    def sin(self):
+        if self.pixels is None:
+            return super().sin
+        cos, xp = self.cos, self.xp
+        c = value_of(cos)
+        squared = 1.0 - c * c
+        if isinstance(c, Pair):
+            c.trace.guard((squared < c.trace.close) & (squared > 0.0))
+        root = xp.sqrt(squared)
+        if not isinstance(cos, Dual):
+            return root
+        inverse = xp.where(root > 0.0, 1.0 / root, 0.0)
+        return chain(root, (cos, -c * inverse))
+
+
+def _op(symbol):
+    core = getattr(value_of(symbol), "core", None)
+    return None if core is None else value_of(symbol).trace.nodes[core].op
+
+
+def _cosine(xp, nngp, std_x, std_y):
+    """The cosine of the angle between pixels, 1 or -1 where rounding hides the rest."""
+    cos = settled(nngp * _inverse(xp, std_x) * _inverse(xp, std_y))
+    c = value_of(cos)
+    c = xp.where(abs(c) > c.trace.parallel, c.trace.copysign(1.0, c), c)
+    return Dual(c, cos.tangents) if isinstance(cos, Dual) else c
+
+
+def _inverse(xp, std):
+    """``1 / std``, and 0 for pixels without variance."""
+    positive = std > 0.0
+    return xp.where(positive, 1.0 / xp.where(positive, std, 1.0), 0.0)
+
+
+class _TracedImages(TracedInputs):
+    """Rows of X against rows of Y, each an image, as symbols."""
+
+    _state = _ImagePairs
+    own = None
+
+    def as_images(self, shape, need, mask_value=None):
+        if mask_value is not None:
+            raise TracingError("pixels that may not exist")
+        return self._replace(image=(shape, need))
+
+    @cached_property
+    def _pairs(self):
+        if self.image is None or self._seeds:
+            raise TracingError("no image, or a length scale for each feature")
+        shape, need = self.image
+        if need.graphs:
+            raise TracingError("graphs that rows hold")
+        *spatial, channels = shape
+        (x, norm_x), (y, norm_y) = (_pixels(A, shape) for A in (self.X, self.Y))
+        pixels = _TracedPixels(
+            tuple(spatial), need.full, x.shape[1], y.shape[1], known=self._known(need)
+        )
+        space = pixels.size, need.full
+        product = self.trace.product((x, y), space) * (1.0 / channels)
+        std_x, std_y = (
+            pixels.of_axis(self.trace, axis, norm / channels**0.5) * self._factor
+            for axis, norm in enumerate((norm_x, norm_y))
+        )
+        nngp = product * self._factor * self._factor
+        return _ImagePairs(
+            xp=self.xp,
+            nngp=nngp,
+            std_x=std_x,
+            std_y=std_y,
+            cos=_cosine(self.xp, nngp, std_x, std_y),
+            sine=None,
+            ntk=0.0 if self.ntk else None,
+            width=channels,
+            pixels=pixels,
+        )
+
+    def _known(self, need):
+        if not need.own:
+            return None
+        of_x = self.own(self.X)
+        of_y = of_x if self.Y is self.X else self.own(self.Y)
+        return iter(zip(of_x, of_y, strict=True))
+
+
+def _pixels(X, shape):
+    """Pixels of rows, (P, n, C), and their lengths."""
+    X = X.toarray() if sparse.issparse(X) else X
+    pixels = np.ascontiguousarray(
+        X.reshape(X.shape[0], -1, shape[-1]).transpose(1, 0, 2), dtype=float
+    )
+    _, norm = unit(np, pixels)
+    if np.any((norm > 0) & ((norm < LOWEST) | (norm > HIGHEST))):
+        raise TracingError("pixels of extreme size")
+    return pixels, norm

@@ -1,0 +1,233 @@
+"""Programs of images against the formulas they are traced from."""
+
+import numpy as np
+import pytest
+from conftest import read_only
+from image_zoo import N_FEATURES, NETWORKS, conv, on_images
+from numpy.testing import assert_allclose
+
+from sklearn_ntk import NTK
+from sklearn_ntk._engine import evaluation, image_evaluation
+from sklearn_ntk._engine.gram import gradient, gram
+from sklearn_ntk._engine.image_plan import Plan
+from sklearn_ntk._engine.images import tile_of
+from sklearn_ntk.networks import (
+    GELU,
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Erf,
+    Flatten,
+    GlobalAvgPool,
+    Myrtle,
+    ReLU,
+)
+
+KINDS = ("nngp", "ntk")
+TRACED = [
+    name
+    for name in NETWORKS
+    if not name.startswith("attention") and name != "own_graphs"
+]
+COMPILED = ["flatten", "pools", "residual", "local", "graph", "volume"]
+
+
+@pytest.fixture
+def formulas(monkeypatch):
+    """A function that switches between formulas and programs."""
+
+    def switch(on):
+        monkeypatch.setattr(image_evaluation, "FEW", 2**60 if on else 0)
+
+    monkeypatch.setattr(image_evaluation, "MANY", 2**60)
+    return switch
+
+
+@pytest.fixture
+def compiled(formulas, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(image_evaluation, "MANY", 0)
+    return formulas
+
+
+def normal(n=9, d=N_FEATURES, seed=0):
+    return read_only(np.random.default_rng(seed).standard_normal((n, d)))
+
+
+def awkward():
+    """Duplicates and near-duplicates, an antipode, zeros, constants, large numbers."""
+    X = normal().copy()
+    X[1], X[2], X[3], X[4] = X[0], -X[0], 0.0, 1.0
+    X[5] *= 1e4
+    X[6] = X[7] * (1 + 1e-9)
+    X[8] = X[7] + 1e-7 * normal(1, seed=1)[0]
+    return read_only(X)
+
+
+def few_levels():
+    """Images whose pixels often are the same, or parallel."""
+    X = np.random.default_rng(2).integers(0, 3, (9, N_FEATURES))
+    return read_only(X.astype(float))
+
+
+def assert_close(ours, theirs, tolerance):
+    """To a tolerance relative to the diagonal."""
+    for a, b in zip(ours, theirs, strict=True):
+        norm = np.sqrt(np.outer(np.diag(b), np.diag(b)))
+        assert np.all(np.abs(a - b) <= tolerance * norm)
+
+
+def check_values(network, X, switch):
+    switch(on=True)
+    expected = gram(network, X, kinds=KINDS)
+    across = gram(network, X, X[::2], kinds=KINDS)
+    switch(on=False)
+    assert_close(gram(network, X, kinds=KINDS), expected, 1e-13)
+    half = gram(network, X, kinds=KINDS, dtype=np.float32)
+    assert_close(half, expected, 2e-5)
+    for a, b in zip(gram(network, X, X[::2], kinds=KINDS), across, strict=True):
+        assert_allclose(a, b, rtol=1e-10, atol=1e-13 * np.max(np.abs(b)))
+
+
+def check_gradient(network, X, switch):
+    switch(on=True)
+    K, expected = gradient(network, X, kind="ntk")
+    switch(on=False)
+    L, slopes = gradient(network, X, kind="ntk")
+    assert_allclose(L, K, rtol=1e-11, atol=1e-13 * np.max(np.abs(K)))
+    assert_allclose(slopes, expected, rtol=0, atol=1e-12 * np.max(np.abs(expected)))
+
+
+@pytest.mark.parametrize("rows", [awkward, few_levels])
+@pytest.mark.parametrize("name", TRACED)
+def test_values(name, rows, formulas):
+    check_values(NETWORKS[name], rows(), formulas)
+
+
+@pytest.mark.parametrize("rows", [normal, few_levels])
+@pytest.mark.parametrize("name", TRACED)
+def test_gradients(name, rows, formulas):
+    check_gradient(NETWORKS[name], rows(), formulas)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_there_is_a_program(name):
+    assert program_of(NETWORKS[name]) is not None
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_values(name, compiled):
+    check_values(NETWORKS[name], awkward(), compiled)
+    check_values(NETWORKS[name], few_levels(), compiled)
+
+
+def test_compiled_gradients(compiled):
+    check_gradient(NETWORKS["readout"], normal(), compiled)
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 90])
+def test_blocks_of_any_size(n, compiled):
+    network = NETWORKS["average"]
+    X, Y = normal(n), normal(70, seed=1)
+    compiled(on=True)
+    expected = gram(network, X), gram(network, X, Y)
+    compiled(on=False)
+    for n_jobs in (1, 2):
+        found = gram(network, X, n_jobs=n_jobs), gram(network, X, Y, n_jobs=n_jobs)
+        for (a,), (b,) in zip(found, expected, strict=True):
+            assert_allclose(a, b, rtol=1e-11)
+
+
+@pytest.mark.parametrize("activation", [ReLU(), Erf(), GELU()])
+def test_smooth_and_kinked_activations_between_pools(activation, formulas):
+    layers = [conv(), activation, AvgPool(2), conv(), activation, GlobalAvgPool()]
+    network = on_images(*layers, Dense(), shape=(4, 6, 1))
+    check_values(network, awkward(), formulas)
+
+
+def test_pixels_without_variance(formulas):
+    """Black pixels, and no bias that would give them any."""
+    X = few_levels().copy()
+    X[:, :8] = 0.0
+    layers = [Conv(3, bias_variance=0.0), ReLU(), Conv(3, bias_variance=0.0), ReLU()]
+    check_values(on_images(*layers, GlobalAvgPool(), Dense()), X, formulas)
+
+
+def test_pixels_that_nearly_coincide_are_guarded(formulas):
+    """Rows that differ, with a patch that differs in the seventh digit."""
+    X = normal().copy()
+    X[1, :12] = X[0, :12] + 1e-7
+    layers = [Conv(1, bias_variance=0.1), ReLU(), Conv(1, bias_variance=0.1), ReLU()]
+    network = on_images(*layers, Flatten(), Dense())
+    formulas(on=True)
+    (expected,) = gram(network, X)
+    formulas(on=False)
+    (ours,) = gram(network, X)
+    assert_allclose(ours, expected, rtol=1e-13)
+
+
+def test_a_single_pixel_that_grows(formulas):
+    layers = [ConvTranspose(2, stride=2, padding="valid"), ReLU(), GlobalAvgPool()]
+    network = on_images(*layers, Dense(), shape=(1, 1, N_FEATURES))
+    check_values(network, normal(), formulas)
+
+
+def program_of(network, n=3):
+    X = normal(n, int(np.prod(network.image_shape)))
+
+    def evaluate(inputs):
+        return [network.propagate(inputs).resolve().ntk]
+
+    of = evaluation.Evaluation(evaluate, X, None, ntk=True, tile=tile_of(network))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_evaluation, "FEW", 0)
+        return image_evaluation.image_program(of, np.float64)
+
+
+def plan_of(network):
+    program = program_of(network)
+    return Plan(program.steps, program.outputs)
+
+
+def sizes_of(stage):
+    """Pairs of pixels of the components that are needed, by space."""
+    return {
+        space: np.bincount(labels, minlength=stage.n_components)[stage.needed]
+        for space, labels in stage.labels.items()
+    }
+
+
+def test_a_convolution_keeps_offsets_apart():
+    layers = [Conv(3), ReLU(), Conv(3), ReLU(), GlobalAvgPool(), Dense()]
+    first, last = plan_of(on_images(*layers, shape=(8, 6, 1))).stages
+    sizes = sizes_of(first)[48, True]
+    assert len(sizes) == 15 * 11
+    assert np.max(sizes) == 48
+    assert last.n_components == 1
+
+
+def test_a_stride_needs_offsets_that_it_divides_only():
+    layers = [Conv(3, 2), ReLU(), Conv(3), ReLU(), GlobalAvgPool(), Dense()]
+    first, _ = plan_of(on_images(*layers, shape=(8, 8, 1))).stages
+    assert len(sizes_of(first)[16, True]) == 49
+
+
+def test_flatten_needs_one_offset():
+    layers = [Conv(3), ReLU(), Flatten(), Dense()]
+    for shape in ((8, 8, 1), (8, 1)):
+        plan = plan_of(on_images(*layers, shape=shape))
+        assert sum(np.sum(stage.needed) for stage in plan.stages) <= 2
+
+
+def test_pools_end_stages():
+    plan = plan_of(Myrtle(5, input_shape=(8, 8, 1)))
+    assert len(plan.stages) == 4
+
+
+def test_kernels_of_images_in_single_precision():
+    X = normal(40, 64)
+    kernel = NTK(on_images(Conv(3), ReLU(), GlobalAvgPool(), Dense(), shape=(8, 8, 1)))
+    (half,) = gram(kernel.network, X, dtype=np.float32)
+    assert half.dtype == np.float32
+    assert_allclose(half, kernel(X), rtol=1e-5)
