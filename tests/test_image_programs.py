@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from sklearn_ntk import NTK
 from sklearn_ntk._engine import evaluation, image_evaluation
 from sklearn_ntk._engine.gram import gradient, gram
-from sklearn_ntk._engine.image_plan import Plan
+from sklearn_ntk._engine.image_plan import Move, Plan
 from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk.networks import (
     GELU,
@@ -220,14 +220,23 @@ def test_flatten_needs_one_offset():
         assert sum(np.sum(stage.needed) for stage in plan.stages) <= 2
 
 
+def test_sums_that_one_segment_reads_are_made_there():
+    layers = [Conv(3), ReLU(), Conv(3), ReLU(), GlobalAvgPool(), Dense()]
+    first, _ = plan_of(on_images(*layers, shape=(8, 6, 1))).stages
+    within = [step.sources for _, step in first.steps if not isinstance(step, Move)]
+    assert sum(isinstance(s, Move) for sources in within for s in sources) == 3
+    assert sum(isinstance(step, Move) for _, step in first.steps) == 3 + 2
+
+
 def test_pools_end_stages():
     plan = plan_of(Myrtle(5, input_shape=(8, 8, 1)))
     assert len(plan.stages) == 4
 
 
-def test_kernels_of_images_in_single_precision():
-    X = normal(40, 64)
-    kernel = NTK(on_images(Conv(3), ReLU(), GlobalAvgPool(), Dense(), shape=(8, 8, 1)))
-    (half,) = gram(kernel.network, X, dtype=np.float32)
-    assert half.dtype == np.float32
-    assert_allclose(half, kernel(X), rtol=1e-5)
+def test_the_diagonal_comes_with_the_blocks(formulas, monkeypatch):
+    formulas(on=False)
+    X, network = normal(), NETWORKS["average"]
+    (K,) = gram(network, X)
+    assert_allclose(NTK(network).diag(X), np.diag(K), rtol=1e-13)
+    monkeypatch.setattr(evaluation.Evaluation, "itself", None)
+    assert_allclose(gram(network, X)[0], K, rtol=0)

@@ -9,6 +9,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from sklearn_ntk._engine.image_plan import TAPS
 from sklearn_ntk._engine.numba_driver import call
 from sklearn_ntk._engine.vector_width import wide_vectors
 
@@ -65,34 +66,42 @@ def weighted(typing_context, to, a, b, c, u, v, w, size):
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def _input(low, high, pixels, x, of_y, steps, to, stored, size):
+def _input(low, high, pixels, x, of_y, to, stored, size):
     """Inner products of pixels: `x` has those of a row, (P, C), C = 3, 5, 7, ..."""
     wide()
     one = x.dtype.type(1)
     for e in range(low, high):
         pair, p, q = pixels[e, 0], pixels[e, 1], pixels[e, 2]
         at = to + (pair if stored else e - low) * size
-        y = of_y + q * steps[0]
         u = x[p]
-        a, b, c = y, y + steps[1], y + 2 * steps[1]
-        weighted(at, a, b, c, u[0], u[1], u[2], size)
+        y = of_y + q * len(u) * size
+        weighted(at, y, y + size, y + 2 * size, u[0], u[1], u[2], size)
         for k in range(3, len(u), 2):
-            a, b = y + k * steps[1], y + (k + 1) * steps[1]
+            a, b = y + k * size, y + (k + 1) * size
             weighted(at, at, a, b, one, u[k], u[k + 1], size)
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def _segment(low, high, pixels, step, of_x, left, of_y, places, start, guard, arrays):
+def _segment(low, high, first, pixels, step, of_x, y, tables, start, guard, arrays):
     """A segment, on each pair of pixels of a component."""
-    function, aside, numbers, n_y, at_y, n_cells, at, step_y, width, size = step
+    function, aside, numbers, n_y, at_y, n_cells, at, width, size = step
+    of_y, places, sums = tables
     address = arrays.ctypes.data
     for e in range(low, high):
         pair, p, q = pixels[e, 0], pixels[e, 1], pixels[e, 2]
         for k in range(n_y):
-            arrays[k] = of_y[at_y + k] + left + q * step_y
-        for k in range(n_cells):
-            place = pair if places[at + k, 1] else e - low
-            arrays[n_y + k] = start + (places[at + k, 0] + place) * size
+            arrays[k] = y + (of_y[at_y + k] + q) * size
+        m = n_y
+        for k in range(at, at + n_cells):
+            if places[k, 2] < 0:
+                place = pair if places[k, 1] else e - low
+                arrays[m] = start + (places[k, 0] + place) * size
+                m += 1
+            else:
+                link = places[k, 2] + (e - first) * TAPS
+                for t in range(TAPS):
+                    arrays[m + t] = start + sums[link + t] * size
+                m += TAPS
         call(function, of_x + p * aside, numbers, width, address, guard)
 
 
@@ -133,7 +142,7 @@ def _spread(low, high, pixels, heads, ends, weights, source, stored, to, size):
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def run(plan, segments, inputs, cells, row, first, width, outputs, guarded):
+def run(plan, segments, x, y, cells, row, outputs, guarded):
     """Run a program on some rows of X and as many rows of Y as cells are wide.
 
     Parameters
@@ -164,25 +173,28 @@ def run(plan, segments, inputs, cells, row, first, width, outputs, guarded):
             between rows and pixels, of its other numbers; how many arrays there are of
             pixels of Y and of cells, and where those begin in the next.
         of_y : array
-            Addresses of numbers of pixels of Y.
-        places : array of shape (n, 2)
-            The first cell of values, and whether all pairs have one.
-    inputs : tuple of array
-        Features of the pixels of X, (n, P, C), and of Y, (P', C, m).
+            Where numbers of the pixels of Y begin.
+        places : array of shape (n, 3)
+            The first cell of values, and whether all pairs have one; or where links
+            begin of sums that are made on reading, else -1.
+        sums : array
+            Cells that these add up, three for each pair.
+    x : array of shape (n, P, C)
+        Features of the pixels of X.
+    y : array of shape (n_numbers, width)
+        Numbers for the rows of Y in the block: the features of their pixels, (P', C),
+        and then those that segments take.
     cells : array
-    row, first, width : int
-        The first row and column, and how many columns.
+    row : int
+        The first row.
     outputs : array of shape (n_outputs, n_rows, width)
     guarded : array of uint8, shape (n_rows, width)
     """
     stages, steps, pixels, bounds, links, link_weights = plan[:6]
     heads, ends, end_weights, cleared, results = plan[6:]
-    table, of_y, places = segments
-    x, y = inputs
-    item, start = cells.itemsize, cells.ctypes.data
-    size, left = width * item, first * item
-    across = y.strides[0], y.strides[1]
-    step_y = y.shape[2] * item
+    table, of_y, places, sums = segments
+    width, start, of_columns = y.shape[1], cells.ctypes.data, y.ctypes.data
+    size = width * cells.itemsize
     arrays = np.empty(MOST, np.intp)
     guarded[:] = 0
     for r in range(guarded.shape[0]):
@@ -201,6 +213,7 @@ def run(plan, segments, inputs, cells, row, first, width, outputs, guarded):
                         _segment(
                             low,
                             high,
+                            bounds[space, 0],
                             pixels,
                             (
                                 table[a, 0],
@@ -210,14 +223,12 @@ def run(plan, segments, inputs, cells, row, first, width, outputs, guarded):
                                 table[a, 6],
                                 table[a, 7],
                                 table[a, 8],
-                                step_y,
                                 width,
                                 size,
                             ),
                             table[a, 1] + (row + r) * table[a, 2],
-                            left,
-                            of_y,
-                            places,
+                            of_columns,
+                            (of_y, places, sums),
                             start,
                             guard,
                             arrays,
@@ -255,8 +266,7 @@ def run(plan, segments, inputs, cells, row, first, width, outputs, guarded):
                             high,
                             pixels,
                             x[row + r],
-                            y.ctypes.data + left,
-                            across,
+                            of_columns,
                             cell,
                             stored,
                             size,

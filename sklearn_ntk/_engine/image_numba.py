@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn_ntk._engine import image_driver
 from sklearn_ntk._engine.image_driver import VECTOR
 from sklearn_ntk._engine.image_plan import (
+    TAPS,
     Move,
     n_pairs,
     planned,
@@ -20,8 +21,9 @@ from sklearn_ntk._engine.numba_program import compiled, source_of
 __all__ = ["ImageNumbaProgram"]
 
 CACHE = 2**20  # bytes of a component's cells
-WIDEST = 64  # columns at most
-ROWS = 4  # of a block
+WIDEST = 256  # columns at most
+NUMBERS = 2**20  # of the largest space in a block, which rows are added up to
+ROWS = 4, 32  # of a block: below the diagonal of a matrix they are in vain
 
 
 class ImageNumbaProgram:
@@ -36,26 +38,25 @@ class ImageNumbaProgram:
     def __init__(self, program, dtype):
         self.dtype, self.driver = np.dtype(dtype), image_driver
         self.lanes = VECTOR // self.dtype.itemsize
-        x, y = program.inputs[0]
-        self.n_columns = -(-y.shape[1] // self.lanes) * self.lanes
-        x, y = (_with_channels(a) for a in (x, y))
-        self.inputs = (
-            np.ascontiguousarray(x.transpose(1, 0, 2), self.dtype),
-            self._padded(y.transpose(0, 2, 1)),
-        )
+        x, y = (_with_channels(a) for a in program.inputs[0])
+        self.x = np.ascontiguousarray(x.transpose(1, 0, 2), self.dtype)
         plan = planned(program.steps, tuple(program.outputs))
         self.spaces, self.cells = _Spaces(plan.stages), _Cells(plan)
         fitting = CACHE // (self.cells.n_local * self.dtype.itemsize)
         width = max(self.lanes, fitting // self.lanes * self.lanes)
-        self.shape = ROWS, min(WIDEST, width)
+        width = min(WIDEST, width)
+        n_rows = NUMBERS // (width * max(map(n_pairs, program.spaces)))
+        self.shape = min(max(n_rows, ROWS[0]), ROWS[1]), width
         self.kept, self.segments, self.of_y, self.places = [], [], [], []
+        self.y = [y.transpose(0, 2, 1).reshape(-1, y.shape[1])]
+        self.n_y = len(self.y[0])
         self.links, self.ends = _Links(self.dtype), _Ends(self.dtype)
+        self.sums = _Sums(self.cells.nothing)
         stages, steps = [], []
         for stage in plan.stages:
             first = len(steps)
             for place, step in stage.steps:
-                segment = program.segments.get(place)
-                steps.append(self._row(stage, step, segment))
+                steps.append(self._row(stage, step, program.segments.get(place)))
             stages.append((first, len(steps), int(np.sum(stage.needed))))
         outputs = [self.cells.of[node][0] for node in program.outputs]
         self.plan = (
@@ -70,14 +71,10 @@ class ImageNumbaProgram:
         self.segments = (
             _table(self.segments, 9),
             np.array(self.of_y, np.int64),
-            _table(self.places, 2),
+            _table(self.places, 3),
+            self.sums.links(),
         )
-
-    def _padded(self, a):
-        """Numbers for each column, in whole vectors."""
-        out = _aligned((*a.shape[:-1], self.n_columns), self.dtype)
-        out[..., : a.shape[-1]] = a
-        return out
+        self.y = np.concatenate(self.y).astype(self.dtype, copy=False)
 
     def _row(self, stage, step, segment):
         """What the driver is told of a step."""
@@ -87,8 +84,10 @@ class ImageNumbaProgram:
             if segment is None:
                 (node,) = step.results
                 return driver.INPUT, space, 0, 0, *of[node], 0
-            size, _ = step.space
-            return driver.SEGMENT, space, self._segment(segment, size), 0, 0, 0, 0
+            cells = [self._cell(stage, space, s) for s in step.sources]
+            cells += [(*of[value], -1) for value in step.results]
+            found = self._segment(segment, step.space[0], cells)
+            return driver.SEGMENT, space, found, 0, 0, 0, 0
         source, target = of[step.source], of[step.target]
         members = self.spaces.members[space]
         if step.ends:
@@ -98,19 +97,28 @@ class ImageNumbaProgram:
         links = self.links.add(step.matrix, members, at, stored=source[1])
         return driver.JOIN, space, *links, *target, source[0]
 
-    def _segment(self, segment, size):
+    def _cell(self, stage, space, source):
+        """Where a segment finds what it reads, and the links if that is a sum."""
+        if not isinstance(source, Move):
+            return *self.cells.of[source], -1
+        first, stored = self.cells.of[source.source]
+        at = self.spaces.places(stage, source.before, stored=stored)
+        members = self.spaces.members[space]
+        return first, 0, self.sums.add(source.matrix, members, at + first)
+
+    def _segment(self, segment, size, cells):
         """Where a segment is in the table."""
-        function = compiled(source_of(segment, self.dtype.name), self.dtype.name)
+        sums = [k for k, (_, _, links) in enumerate(cells) if links >= 0]
+        source = source_of(segment, self.dtype.name, sums)
+        function = compiled(source, self.dtype.name)
         x, y = (
             np.array([row.table(size) for row in rows], self.dtype)
             for rows in (segment.rows_x, segment.rows_y)
         )
         if len(segment.rows_x):
             x = np.ascontiguousarray(x.transpose(2, 1, 0))
-        y = self._padded(y) if len(segment.rows_y) else y
         numbers = np.array(segment.numbers, self.dtype)
-        self.kept += [function, x, y, numbers]  # what addresses are of
-        cells = [self.cells.of[i] for i in (*segment.inputs, *segment.outputs)]
+        self.kept += [function, x, numbers]  # what addresses are of
         steps = x.strides[:2] if len(segment.rows_x) else (0, 0)
         self.segments.append(
             (
@@ -124,15 +132,19 @@ class ImageNumbaProgram:
                 len(self.places),
             )
         )
-        self.of_y += [part.ctypes.data for part in y]
+        for part in y:
+            self.of_y.append(self.n_y)
+            self.y.append(part)
+            self.n_y += len(part)
         self.places += cells
         return len(self.segments) - 1
 
     def scratch(self):
         """Buffers of one thread."""
-        n_rows, width = self.shape[0], self.shape[1] + self.lanes
+        n_rows, width = self.shape
         return (
             _aligned((self.cells.count * width,), self.dtype),
+            _aligned((len(self.y) * width,), self.dtype),
             np.empty(len(self.plan[-1]) * n_rows * width, self.dtype),
             np.empty(n_rows * width, np.uint8),
         )
@@ -150,25 +162,24 @@ class ImageNumbaProgram:
         outputs : list of array of shape (n, m)
         guarded : array of bool or None
         """
-        cells, outputs, guarded = scratch
+        cells, y, outputs, guarded = scratch
         n, m = rows.stop - rows.start, columns.stop - columns.start
-        first = columns.start // self.lanes * self.lanes
-        width = -(-(columns.stop - first) // self.lanes) * self.lanes
-        own = slice(columns.start - first, columns.start - first + m)
+        width = -(-m // self.lanes) * self.lanes
+        y = y[: len(self.y) * width].reshape(-1, width)
+        y[:, :m], y[:, m:] = self.y[:, columns], 0.0
         outputs = outputs[: len(self.plan[-1]) * n * width].reshape(-1, n, width)
         guarded = guarded[: n * width].reshape(n, width)
         self.driver.run(
             self.plan,
             self.segments,
-            self.inputs,
+            self.x,
+            y,
             cells,
             rows.start,
-            first,
-            width,
             outputs,
             guarded,
         )
-        outputs, guarded = outputs[:, :, own], guarded[:, own].astype(bool)
+        outputs, guarded = outputs[:, :, :m], guarded[:, :m].astype(bool)
         guarded |= ~np.isfinite(outputs).all(axis=0)
         return list(outputs), guarded
 
@@ -264,6 +275,8 @@ class _Cells:
         First cells and numbers of those that sums are added up in.
     count, n_local : int
         How many cells there are, and how many of these a component needs.
+    nothing : int
+        A cell of zeros.
     """
 
     def __init__(self, plan):
@@ -278,7 +291,9 @@ class _Cells:
         )
         n_values = max(self._place(stage) for stage in plan.stages)
         self.n_local = max(1, n_values) * self.largest
-        self.count += self.n_local
+        self.nothing = self.count + self.n_local
+        self.cleared.append((self.nothing, 1))  # it moves with the width of cells
+        self.count = self.nothing + 1
 
     def _store(self, step, stored):
         is_sum = isinstance(step, Move)
@@ -354,6 +369,36 @@ class _Links:
     @property
     def _all(self):
         return [(np.empty(0, np.int64), np.empty(0, self.dtype)), *self.parts]
+
+
+class _Sums:
+    """The cells, three each, that segments add up as they read them."""
+
+    def __init__(self, nothing):
+        self.nothing, self.found, self.count = nothing, {}, 0
+
+    def add(self, matrix, members, cells):
+        """Where the links begin of the sums that a matrix makes, for some pairs.
+
+        Parameters
+        ----------
+        cells : array
+            Of the pairs that go in.
+        """
+        key = id(matrix), id(members), int(cells[0])
+        if key not in self.found:
+            rows = matrix[members]
+            links = np.full((len(members), TAPS), self.nothing)
+            inside = np.arange(TAPS) < np.diff(rows.indptr)[:, None]
+            links[inside] = cells[rows.indices]
+            self.found[key] = self.count, links.ravel()
+            self.count += links.size
+        return self.found[key][0]
+
+    def links(self):
+        """All cells."""
+        parts = [links for _, links in self.found.values()]
+        return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
 
 
 class _Ends:

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from sklearn_ntk._engine.numpy_program import FUNCTIONS, SMALL, allocated
-from sklearn_ntk._engine.program import operands
 from sklearn_ntk._engine.tracing import Row
 
 __all__ = ["ImageNumpyProgram"]
@@ -28,7 +27,7 @@ class ImageNumpyProgram:
     def __init__(self, program, dtype):
         self.program, self.dtype = program, np.dtype(dtype)
         self.steps, self.counts = allocated(program, program.spaces)
-        self.guards, self.lazy = set(program.guards), _lazy(program, self.steps)
+        self.guards = set(program.guards)
         self.rows = {
             id(a): (a, _row(a, space, dtype))
             for node, space in zip(program.nodes, program.spaces, strict=True)
@@ -92,14 +91,6 @@ class ImageNumpyProgram:
             full = _shape(space, *shape)
             out = buffer[: math.prod(full)].reshape(full)
             values[index] = out
-            if index in self.lazy:
-                continue
-            if node.op == "put" and node.args[1] in self.lazy:
-                if not values[node.args[0]].any():
-                    continue
-                late = self.lazy[node.args[1]]
-                args = map(operand, late.args)
-                FUNCTIONS[late.op](*args, out=values[node.args[1]])
             FUNCTIONS[node.op](*map(operand, node.args), out=out)
             if index in self.guards and out.any():
                 out = _of_rows(out, space)
@@ -111,22 +102,6 @@ class ImageNumpyProgram:
                 wrong = ~np.isfinite(value)
                 guarded = wrong if guarded is None else guarded | wrong
         return outputs, guarded
-
-
-def _lazy(program, steps):
-    """Nodes that only `put` needs, and only where its mask holds."""
-    last, uses = program.last_uses(), {}
-    for index in program.order:
-        for operand in operands(program.nodes[index]):
-            uses[operand] = uses.get(operand, 0) + 1
-    found = {}
-    for index, node, _ in steps:
-        late = node.args[1] if node.op == "put" else None
-        if type(late) is not int or uses[late] > 1:
-            continue
-        if all(last[o] >= index for o in operands(program.nodes[late])):
-            found[late] = program.nodes[late]
-    return found
 
 
 def _n_pairs(space):

@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 __all__ = [
+    "TAPS",
     "Move",
     "Plan",
     "Stage",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 LARGE = 2**13  # pairs of pixels that a map may join
+TAPS = 3  # pairs that a segment adds up as it reads them
 
 
 @dataclass(eq=False)
@@ -49,6 +51,12 @@ class Move:
     after: object
     matrix: object
     ends: bool = False
+
+    @property
+    def is_small_sum(self):
+        """Whether it adds up three pairs at most, within a stage."""
+        few = np.max(np.diff(self.matrix.indptr)) <= TAPS
+        return not self.ends and few and bool(np.all(self.matrix.data == 1.0))
 
     @property
     def edge(self):
@@ -141,6 +149,33 @@ class Plan:
             else:
                 self._place(index, step)
         self._find_needed(outputs)
+        for stage in self.stages:
+            stage.steps = self._with_sums(stage.steps)
+
+    def _with_sums(self, steps):
+        """Steps in which what a single segment reads of a sum of few is the move."""
+        users = [value for _, step in steps for value in sources(step)]
+        moves = {
+            step.target: step
+            for _, step in steps
+            if isinstance(step, Move)
+            and step.is_small_sum
+            and step.target not in self.stored
+            and users.count(step.target) == 1
+        }
+        found, taken = [], set()
+        for place, step in steps:
+            if not isinstance(step, Move) and not moves.keys().isdisjoint(step.sources):
+                taken |= moves.keys() & set(step.sources)
+                step = step._replace(
+                    sources=tuple(moves.get(value, value) for value in step.sources)
+                )
+            found.append((place, step))
+        return [
+            (place, step)
+            for place, step in found
+            if not (isinstance(step, Move) and step.target in taken)
+        ]
 
     def _place(self, index, step):
         where = max((self.stage_of[value] for value in step.sources), default=0)
@@ -218,8 +253,10 @@ def results(step):
 
 
 def sources(step):
-    """The values that a step reads."""
-    return (step.source,) if isinstance(step, Move) else step.sources
+    """The values that a step reads, those that it adds up included."""
+    if isinstance(step, Move):
+        return (step.source,)
+    return tuple(s.source if isinstance(s, Move) else s for s in step.sources)
 
 
 def n_pairs(space):

@@ -28,7 +28,7 @@ from sklearn_ntk.networks._pixels import Pixels, unit
 
 __all__ = ["traced_images"]
 
-PARALLEL = 32  # roundings that 1 - |cos| may be off 0 where pixels are parallel
+PARALLEL = 64  # roundings that a squared sine may be off 0 where pixels are parallel
 SUMS = {"add", "map", "product"}
 CLOSE = 1e-11  # squared sine, below which an angle has less than ten digits
 FUNCTIONS = {"reshape", "mean", "broadcast_to"}  # of arrays that rows hold
@@ -155,7 +155,7 @@ class PixelTrace(Trace):
     def __init__(self, dtype):
         super().__init__()
         self.spaces, precision = [], np.finfo(dtype)
-        self.parallel = 1.0 - PARALLEL * float(precision.eps)
+        self.parallel = PARALLEL * float(precision.eps)
         self.close = CLOSE if precision.bits == 64 else 0.0
 
     def product(self, factors, space):
@@ -288,7 +288,9 @@ class _ImagePairs(TracedPairs):
         c = value_of(cos)
         squared = 1.0 - c * c
         if isinstance(c, Pair):
-            c.trace.guard((squared < c.trace.close) & (squared > 0.0))
+            trace = c.trace
+            squared = trace.where(squared <= trace.parallel, 0.0, squared)
+            trace.guard((squared < trace.close) & (squared > 0.0))
         root = xp.sqrt(squared)
         if not isinstance(cos, Dual):
             return root
@@ -302,11 +304,8 @@ def _op(symbol):
 
 
 def _cosine(xp, nngp, std_x, std_y):
-    """The cosine of the angle between pixels, 1 or -1 where rounding hides the rest."""
-    cos = settled(nngp * _inverse(xp, std_x) * _inverse(xp, std_y))
-    c = value_of(cos)
-    c = xp.where(abs(c) > c.trace.parallel, c.trace.copysign(1.0, c), c)
-    return Dual(c, cos.tangents) if isinstance(cos, Dual) else c
+    """The cosine of the angle between pixels; rounding may take it beyond 1."""
+    return settled(nngp * _inverse(xp, std_x) * _inverse(xp, std_y))
 
 
 def _inverse(xp, std):

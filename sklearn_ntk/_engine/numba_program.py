@@ -224,11 +224,22 @@ def _matrix(rows, dtype):
     )
 
 
-def source_of(segment, dtype):
-    """The source of a function that runs a segment on a part of a row."""
+def source_of(segment, dtype, sums=()):
+    """The source of a function that runs a segment on a part of a row.
+
+    Parameters
+    ----------
+    segment : Segment
+    dtype : str
+    sums : sequence of int
+        Inputs that are the sum of three arrays.
+    """
     n_rows, n_inputs = len(segment.rows_y), len(segment.inputs)
+    read = [
+        [f"p{k}", f"q{k}", f"r{k}"] if k in sums else [f"p{k}"] for k in range(n_inputs)
+    ]
     names = [f"y_{k}" for k in range(n_rows)]
-    names += [f"p{k}" for k in range(n_inputs)]
+    names += [name for parts in read for name in parts]
     names += [f"o{k}" for k in range(len(segment.outputs))]
     code = _with_angles(segment)
     functions = {op for op, *_ in code if op not in EXPRESSIONS}
@@ -249,7 +260,10 @@ def source_of(segment, dtype):
         "    for j in range(n):",
         *_loads("y", segment.rows_y, "y_{}[j]", "        "),
     ]
-    body = [f"v{k} = p{k}[j]" for k in range(n_inputs)]
+    body = [
+        f"v{k} = " + " + ".join(f"{name}[j]" for name in parts)
+        for k, parts in enumerate(read)
+    ]
     for k, (op, *args) in enumerate(code, start=n_inputs):
         function = f"{op}({', '.join(['{}'] * len(args))})"
         call = EXPRESSIONS.get(op, function)

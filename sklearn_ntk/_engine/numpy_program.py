@@ -23,7 +23,21 @@ def _put(mask, a, b, out):
         np.copyto(out, a, where=mask)
 
 
-FUNCTIONS = {**NUMPY, "asin": np.arcsin, "where": _where, "put": _put}
+def _angle(y, x, out):
+    """The angle of a point of the unit circle whose x is not negative."""
+    ends = x == 0  # where rounding may have taken y beyond 1
+    quarters = np.copysign(0.5 * np.pi, y[ends])
+    np.arcsin(y, out=out)
+    out[ends] = quarters
+
+
+FUNCTIONS = {
+    **NUMPY,
+    "asin": np.arcsin,
+    "angle": _angle,
+    "where": _where,
+    "put": _put,
+}
 
 
 class NumpyProgram:
@@ -140,14 +154,20 @@ def _known(given, a):
 
 
 def _faster(nodes, node):
-    """The angle of (sqrt(1 - y**2), y) as the arcsine of y, else the node."""
+    """The angle of (sqrt(1 - y**2), y) as the arcsine of y, else the node.
+
+    Of a sine that is 0 where it would be small the angle is its own operation.
+    """
     if node.op == "atan2":
         y, x = node.args
         squared = nodes[x].args[0] if type(x) is int and nodes[x].op == "sqrt" else None
+        faster = Node("asin", (y,))
+        if type(squared) is int and nodes[squared].op == "where":
+            squared, faster = nodes[squared].args[-1], Node("angle", (y, x))
         square = nodes[squared].args[-1] if type(squared) is int else None
         is_square = type(square) is int and nodes[square].matches("mul", y, y)
         if is_square and nodes[squared].matches("sub", 1.0, square):
-            return Node("asin", (y,))
+            return faster
     return node
 
 
