@@ -1,8 +1,10 @@
 """Kernels of arrays of other libraries, on a device that is not the default one."""
 
+import math
 import sys
 
 import array_api_strict as strict
+import image_zoo
 import numpy as np
 import pytest
 from conftest import awkward_rows, read_only
@@ -30,7 +32,14 @@ from sklearn_ntk._engine.array_program import ArrayProgram
 from sklearn_ntk._estimators import learning
 from sklearn_ntk._solvers import factorizations
 from sklearn_ntk._solvers.cholesky import Cholesky
-from sklearn_ntk.networks import MLP, ConvNet, Dense, ReLU, Sequential
+from sklearn_ntk.networks import (
+    MLP,
+    ConvNet,
+    Dense,
+    GraphNetwork,
+    ReLU,
+    Sequential,
+)
 
 DEVICE = strict.Device("device1")
 
@@ -375,8 +384,83 @@ def test_features_must_agree():
 
 def test_what_is_for_numpy_arrays_only():
     images = Strict.array(np.ones((2, 16)))
-    with pytest.raises(ValueError, match=r"images.*NumPy arrays only"):
-        NTK(ConvNet(input_shape=(4, 4, 1)))(images)
+    masked = NTK(ConvNet(input_shape=(4, 4, 1), mask_value=0.0))
+    with pytest.raises(ValueError, match=r"mask_value.*NumPy arrays only"):
+        masked(images)
+    with pytest.raises(ValueError, match=r"mask_value.*NumPy arrays only"):
+        masked(images, eval_gradient=True)
+    with pytest.raises(ValueError, match=r"lists of graphs.*NumPy arrays only"):
+        NTK(GraphNetwork())(images)
+
+
+def images(network, n=7):
+    """Images with a duplicate, an antipodal one and one of zeros."""
+    n_features = math.prod(network.image_shape)
+    X = np.random.default_rng(3).standard_normal((n, n_features))
+    X[3], X[4], X[5] = X[1], -X[0], 0.0
+    return read_only(X)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", image_zoo.NETWORKS)
+def test_networks_on_images(name, library):
+    network = image_zoo.NETWORKS[name]
+    kernel, X = NTK(network), images(network)
+    there = library.array(X)
+    K = kernel(there)
+    assert_same(library, K, kernel(X))
+    assert np.array_equal(*(devices.host_array(A) for A in (K, K.T)))
+    assert_same(library, kernel(there, library.array(X[:3])), kernel(X, X[:3]))
+    assert_same(library, kernel.diag(there), kernel.diag(X))
+
+
+@pytest.mark.parametrize("name", image_zoo.NETWORKS)
+def test_gradients_of_networks_on_images(name):
+    kernel = NTK(image_zoo.NETWORKS[name])
+    X = images(kernel.network)
+    K, K_gradient = kernel(Torch.array(X), eval_gradient=True)
+    expected = kernel(X, eval_gradient=True)
+    assert_same(Torch, K, expected[0])
+    atol = 1e-12 * np.max(np.abs(expected[1]))
+    assert_allclose(devices.host_array(K_gradient), expected[1], rtol=1e-10, atol=atol)
+
+
+def test_contracted_gradients_of_networks_on_images():
+    kernel = NTK(image_zoo.NETWORKS["average"])
+    X = images(kernel.network, 20)
+    W = np.random.default_rng(3).standard_normal((20, 20))
+    expected = kernel.gradient_dot(X, W)
+    with config_context(working_memory=1):  # several blocks
+        found = kernel.gradient_dot(Torch.array(X), Torch.array(W))
+    assert_same(Torch, found, expected, rtol=1e-9)
+
+
+@LIBRARIES
+def test_blocks_of_images(library, monkeypatch):
+    network = image_zoo.NETWORKS["average"]
+    kernel, X = NTK(network), images(network, 20)
+    shapes, block = [], ArrayEvaluation._block
+
+    def spy(self, rows, columns):
+        shapes.append((rows.stop - rows.start, columns.stop - columns.start))
+        return block(self, rows, columns)
+
+    monkeypatch.setattr(ArrayEvaluation, "_block", spy)
+    assert_same(library, kernel(library.array(X)), kernel(X))
+    assert shapes == [(20, 20)]
+    with config_context(working_memory=1):
+        assert_same(library, kernel(library.array(X)), kernel(X))
+        assert_same(library, kernel.diag(library.array(X)), kernel.diag(X))
+    assert max(map(max, shapes[1:])) < 10  # 28 kB or more for a pair of images
+
+
+@LIBRARIES
+def test_images_in_single_precision_are_computed_in_double(library):
+    network = image_zoo.NETWORKS["average"]
+    kernel, X = NTK(network), images(network).astype(np.float32)
+    K = kernel(library.array(X))
+    library.check(K, "float32")
+    assert_allclose(devices.host_array(K), kernel(X), rtol=1e-6, atol=1e-6)
 
 
 def test_a_result_that_has_no_room_is_refused(monkeypatch):

@@ -23,7 +23,7 @@ from sklearn_ntk._engine.devices import host_array
 from sklearn_ntk._engine.lanes import CudaLanes, lanes_of
 from sklearn_ntk._large.plan import BlockPlan, block_size
 from sklearn_ntk._large.workers import blocks, n_devices
-from sklearn_ntk.networks import MLP
+from sklearn_ntk.networks import MLP, ConvNet
 
 MEGABYTES = 0.05  # of working memory: 40 rows and columns in a block
 N_BLOCKS = 6  # on and above the diagonal
@@ -93,6 +93,11 @@ def test_single_precision(made, X):
     assert_array_equal(K, K.T)
     assert_array_equal(np.diagonal(K), np.diagonal(whole).astype(np.float32))
     assert K[7, 60] == pytest.approx(whole[7, 60], rel=1e-7)  # duplicates
+
+
+def test_networks_on_images(made, X):
+    kernel = NTK(ConvNet(1, input_shape=(2, 2, 1)))
+    assert_allclose(by_cuda(kernel, X), kernel(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3, None])

@@ -45,12 +45,17 @@ class ArrayEvaluation:
         Whether there is something to be differentiated.
     dtype : dtype, default=float64
         Of the values, and of the computation for pairs of rows that are not close.
+    n_numbers : int or None, default=None
+        Where rows are images, how many numbers formulas hold of a pair of them.
     """
 
-    def __init__(self, evaluate, X, Y, *, ntk, dual=False, dtype=np.float64):
+    def __init__(
+        self, evaluate, X, Y, *, ntk, dual=False, dtype=np.float64, n_numbers=None
+    ):
         self.evaluate, self.X, self.Y = evaluate, X, X if Y is None else Y
         self.ntk, self.dual, self.symmetric = ntk, dual, Y is None
         self.arrays, self.dtype = namespace(X), np.dtype(dtype)
+        self.of_images, self.n_numbers = n_numbers is not None, n_numbers or FORMULAS
         self.xp = DualNamespace(self.arrays) if dual else self.arrays
 
     def run(self, place):
@@ -65,7 +70,7 @@ class ArrayEvaluation:
         """
         with on_device_of(self.X), np.errstate(all="ignore"):
             runner = self.runner()
-            side = self._side(FORMULAS if runner is None else runner.n_arrays)
+            side = self._side(self.n_numbers if runner is None else runner.n_arrays)
             n, m = self.X.shape[0], self.Y.shape[0]
             tasks = _parts(n, m, side, symmetric=self.symmetric)
             factors = [] if runner is None else self._factors(runner.program)
@@ -83,11 +88,17 @@ class ArrayEvaluation:
 
     def diagonal(self):
         """The values of each row of X with itself."""
-        n, xp = self.X.shape[0], self.arrays
-        same = xp.ones((n,), dtype=xp.bool, device=self.X.device)
-        inputs = Inputs(self.xp, self.X, same=same, ntk=self.ntk)
+        n = self.X.shape[0]
+        step = self._side(self.n_numbers) ** 2 if self.of_images else n
+        parts = [slice(i, min(i + step, n)) for i in range(0, n, step)]
         with on_device_of(self.X), np.errstate(all="ignore"):
-            return self._values(inputs, (n,))
+            found = zip(*map(self._with_itself, parts), strict=True)
+            return [self.arrays.concat(values) for values in found]
+
+    def _with_itself(self, rows):
+        X, xp = self.X[rows, :], self.arrays
+        same = xp.ones((X.shape[0],), dtype=xp.bool, device=X.device)
+        return self._values(Inputs(self.xp, X, same=same, ntk=self.ntk), same.shape)
 
     def _block(self, rows, columns):
         """The values of a block of pairs, to full accuracy."""
@@ -100,6 +111,8 @@ class ArrayEvaluation:
 
     def runner(self):
         """What runs the network's program; None where it cannot be traced."""
+        if self.of_images:
+            return None
         program = traced(
             self.evaluate,
             self.X,
@@ -121,7 +134,8 @@ class ArrayEvaluation:
 
     def _side(self, n_arrays):
         """Rows and columns of a block whose arrays fit in the memory for them."""
-        return max(SMALLEST, int((scratch_memory(self.X) / (8 * n_arrays)) ** 0.5))
+        smallest = 1 if self.of_images else SMALLEST
+        return max(smallest, int((scratch_memory(self.X) / (8 * n_arrays)) ** 0.5))
 
     def _generic(self, runner, factors, rows, columns):
         """The values of a block; pairs the program is not right for by formulas."""
@@ -147,7 +161,7 @@ class ArrayEvaluation:
     def _redo(self, values, rows, columns):
         """Compute a block anew, to full accuracy and in parts that fit in memory."""
         shape = rows.stop - rows.start, columns.stop - columns.start
-        for i, j in _parts(*shape, self._side(FORMULAS)):
+        for i, j in _parts(*shape, self._side(self.n_numbers)):
             exact = self._block(_shifted(i, rows.start), _shifted(j, columns.start))
             for value, new in zip(values, exact, strict=True):
                 value[i, j] = new

@@ -7,7 +7,9 @@ import numpy as np
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.devices import data_type, free_memory, namespace
+from sklearn_ntk._engine.images import ARRAYS, n_numbers
 from sklearn_ntk.networks._inputs import standard_row
+from sklearn_ntk.networks._pixels import Need
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "kernels_of", "path"]
 
@@ -37,9 +39,7 @@ def gram(network, X, Y=None, *, kinds=("ntk",), dtype=np.float64):
     MemoryError
         If the device is known not to have the memory for the result.
     """
-    evaluation = ArrayEvaluation(
-        kernels_of(network, X, kinds), X, Y, ntk="ntk" in kinds, dtype=dtype
-    )
+    evaluation = _evaluation(network, X, Y, kinds, dtype)
     outputs = tuple(_empty(X, _shape(X, Y), len(kinds), dtype) for _ in kinds)
     _fill(evaluation, outputs)
     return outputs
@@ -47,9 +47,7 @@ def gram(network, X, Y=None, *, kinds=("ntk",), dtype=np.float64):
 
 def diagonal(network, X, *, kinds=("ntk",), dtype=np.float64):
     """Diagonals of `gram(network, X)`, at the cost of n pairs."""
-    evaluation = ArrayEvaluation(
-        kernels_of(network, X, kinds), X, None, ntk="ntk" in kinds, dtype=dtype
-    )
+    evaluation = _evaluation(network, X, None, kinds, dtype)
     values = evaluation.diagonal()
     if any(namespace(X).any(namespace(X).isinf(value)) for value in values):
         _warn_of_overflow()
@@ -140,7 +138,9 @@ def _derivatives(network, X, kind):
     _validate(network)
 
     def evaluation(evaluate, *, dual, size):
-        return ArrayEvaluation(evaluate, X, None, ntk=kind == "ntk", dual=dual)
+        options = {"ntk": kind == "ntk", "dual": dual}
+        n_numbers = _n_numbers(network, n_directions=size)
+        return ArrayEvaluation(evaluate, X, None, n_numbers=n_numbers, **options)
 
     return Derivatives(network, X, kind, evaluation, namespace(X))
 
@@ -158,13 +158,29 @@ def kernels_of(network, X, kinds):
     return evaluate
 
 
+def _evaluation(network, X, Y, kinds, dtype):
+    evaluate, n_numbers = kernels_of(network, X, kinds), _n_numbers(network)
+    options = {"ntk": "ntk" in kinds, "dtype": dtype, "n_numbers": n_numbers}
+    return ArrayEvaluation(evaluate, X, Y, **options)
+
+
+def _n_numbers(network, n_directions=0):
+    """How many numbers formulas hold of a pair of images; None for rows of features."""
+    if network.image_shape is None:
+        return None
+    own = 3 if network.needs(Need()).own else 1
+    return ARRAYS * own * (1 + n_directions) * n_numbers(network)
+
+
 def _validate(network):
-    """Check a network's parameters, and that its rows are rows of features."""
+    """Check a network's parameters, and that pixels all exist."""
     network.validate()
-    if network.image_shape is not None:
+    listed = network.reads_graphs and network.image_shape is None
+    if network.image_mask is not None or listed:
+        what = "on lists of graphs" if listed else "with a 'mask_value'"
         raise ValueError(
-            "Networks on images, sequences and graphs are there for NumPy arrays only. "
-            "Move X to the host first, and use device=None."
+            f"Networks {what} are there for NumPy arrays only. Move X to the host "
+            "first, and use device=None."
         )
 
 

@@ -63,7 +63,8 @@ def linear(xp, function, x):
     def full(t):
         if filled is not None:  # a symbol
             return filled(x.value, t)
-        return xp.broadcast_to(xp.asarray(t), x.value.shape)
+        options = {"dtype": x.value.dtype, "device": x.value.device}
+        return xp.broadcast_to(xp.asarray(t, **options), x.value.shape)
 
     tangents = {d: function(full(t)) for d, t in x.tangents.items()}
     return Dual(function(x.value), tangents)

@@ -259,7 +259,10 @@ class SelfAttention(Layer):
                 )
             here, there = share, (1.0 - share) * there
         shape = (p.pixels.size,) * 2 + (1,) * (len(p.nngp.shape) - 2)
-        positions = p.xp.reshape(p.xp.asarray(self._positions(p.pixels.shape)), shape)
+        positions = p.xp.asarray(
+            self._positions(p.pixels.shape), device=value_of(p.nngp).device
+        )
+        positions = p.xp.reshape(positions, shape)
         return here * covariance + there * positions
 
     def _positions(self, shape):

@@ -83,22 +83,24 @@ def _sine(p, windows, share, std_x, std_y, cos, same):
     sine = xp.sqrt(xp.where(squared > 0, squared, 0.0))
     if not xp.any(close):
         return sine
-    places = [np.asarray(k) for k in xp.nonzero(close)]
-    step = max(1, CHUNK // windows.n_taps)
+    places = xp.nonzero(close)
+    step, count = max(1, CHUNK // windows.n_taps), places[0].shape[0]
+    chosen = [slice(i, min(i + step, count)) for i in range(0, count, step)]
     parts = [
-        _close_sines(p, windows, share, std_x, std_y, [k[i : i + step] for k in places])
-        for i in range(0, len(places[0]), step)
+        _close_sines(p, windows, share, std_x, std_y, [k[part] for k in places])
+        for part in chosen
     ]
     return scatter(xp, sine, close, concatenate(xp, parts))
 
 
 def _close_sines(p, windows, share, std_x, std_y, places):
-    xp, pixels, sources = p.xp, p.pixels, windows.sources
+    xp, pixels = p.xp, p.pixels
+    sources = xp.asarray(windows.sources, device=places[0].device)
     n_sides = len(pixels.sides)
     out = tuple(k[:, None] for k in places)
     rows = out[n_sides:]
-    taps = tuple(sources[k] for k in places[:n_sides])
-    at = (*(np.maximum(k, 0) for k in taps), *rows)
+    taps = tuple(xp.take(sources, k, axis=0) for k in places[:n_sides])
+    at = (*(xp.where(k > 0, k, 0) for k in taps), *rows)
     inside_x, inside_y = taps[0] >= 0, taps[-1] >= 0
     # single-precision numbers stay so; Python floats do not promote
     a = _share(xp, p.std_x, at, std_x, out, inside_x) * share**0.5
@@ -123,8 +125,13 @@ def _picked(xp, a, at):
     shape = np.broadcast_shapes(*(k.shape for k in at))
 
     def pick(b):
-        key = tuple(0 if n == 1 else k for n, k in zip(b.shape, at, strict=True))
-        return xp.broadcast_to(b[key], shape)
+        flat = 0
+        for n, k in zip(b.shape, at, strict=True):
+            flat = flat * n if n == 1 else flat * n + k
+        if isinstance(flat, int):
+            return xp.broadcast_to(xp.reshape(b, (1,)), shape)
+        found = xp.take(xp.reshape(b, (-1,)), xp.reshape(flat, (-1,)))
+        return xp.broadcast_to(xp.reshape(found, flat.shape), shape)
 
     return linear(xp, pick, a)
 

@@ -10,7 +10,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 from scipy import sparse
 
-__all__ = ["Mixture", "PixelMap", "Place", "Selection"]
+from sklearn_ntk._engine.devices import is_device_array
+
+__all__ = ["Mixture", "PixelMap", "Place", "Selection", "taken"]
 
 FEW = 8  # outputs that an input counts in, up to which both sides are done at once
 
@@ -70,7 +72,7 @@ class Selection(PixelMap):
 
     def sums(self, xp, a, sides):
         for side in sides:
-            a = a[(slice(None),) * side + (self.places,)]
+            a = taken(xp, a, self.places, side)
         return a
 
     def size(self, full):
@@ -89,7 +91,7 @@ class Mixture(PixelMap):
         self.key = (weights.shape, weights.tobytes())
 
     def sums(self, xp, a, sides):
-        weights = xp.asarray(self.weights)
+        weights = xp.asarray(self.weights, device=a.device)
         for side in sides:
             lead = a.shape[:side]
             matrix = xp.reshape(a, (*lead, a.shape[side], -1))
@@ -120,13 +122,17 @@ class Place(PixelMap):
     def sums(self, xp, a, sides):
         place = np.arange(self.n)
         first, second = sides
+        if self.alone and is_device_array(a):
+            flat = xp.reshape(a, (self.n**2, *a.shape[2:]))
+            return taken(xp, flat, place * (self.n + 1), 0)
         if self.alone:
             index = [slice(None)] * a.ndim
             index[first] = index[second] = place
             # a slice between two arrays would send their axis to the front, where it is
             return a[tuple(index)]
-        shape = [self.n if i in sides else 1 for i in range(a.ndim)]
-        here = xp.reshape(xp.asarray(place[:, None] == place), shape)
+        shape = tuple(self.n if i in sides else 1 for i in range(a.ndim))
+        here = xp.asarray(place[:, None] == place, device=a.device)
+        here = xp.reshape(here, shape)
         return xp.where(here, a, 0.0)
 
     def size(self, full):
@@ -139,3 +145,10 @@ class Place(PixelMap):
             shape = self.n, self.n**2
             return [sparse.csr_array((ones, (np.arange(self.n), here)), shape)]
         return [sparse.csr_array((ones, (here, here)), (self.n**2, self.n**2))]
+
+
+def taken(xp, a, places, axis):
+    """Elements of an array, or of a symbol, along an axis, given by their indices."""
+    if hasattr(type(a), "mapped"):  # a symbol, which has no device
+        return a[(slice(None),) * axis + (places,)]
+    return xp.take(a, xp.asarray(places, device=a.device), axis=axis)

@@ -1,6 +1,7 @@
 """Pixels mixed by given weights: pools, crops, graphs, attention."""
 
 from sklearn_ntk._engine.forward_mode import linear, part_of, value_of
+from sklearn_ntk.networks._maps import taken
 from sklearn_ntk.networks._pixels import correlation
 
 ROUNDING = 4e-15  # squared sine that rounding of the covariance leaves of 0
@@ -45,16 +46,16 @@ def mixed_by_row(p, a, weights):
     def turned(b, axes):
         return linear(xp, lambda c: xp.permute_dims(c, axes), b)
 
-    def taken(index):
-        return part_of(xp, weights, index)
-
     if pixels.m is None:
         left = right = weights
     elif pixels.joined:
-        left, right = (taken(k - pixels.n * pixels.m) for k in pixels.partners)
+        left, right = (
+            linear(xp, lambda c, k=k: taken(xp, c, k - pixels.n * pixels.m, 0), weights)
+            for k in pixels.partners
+        )
     else:
-        left = taken((slice(pixels.n), None))
-        right = taken((slice(pixels.n, None),))
+        left = part_of(xp, weights, (slice(pixels.n), None, ...))
+        right = part_of(xp, weights, (slice(pixels.n, None), ...))
     pairs_first = (2, 3, 0, 1) if value_of(a).ndim == 4 else (2, 0, 1)
     pixels_first = (2, 3, 0, 1) if value_of(a).ndim == 4 else (1, 2, 0)
     swapped = (*range(value_of(right).ndim - 2), -1, -2)

@@ -85,22 +85,29 @@ def _angles(xp, x, y, full):
     """Cosine and sine for all pairs of rows of X and Y."""
     if not full:
         cos = xp.matmul(x, xp.permute_dims(y, (0, 2, 1)))
-        return _repaired(xp, cos, lambda p, i, j: (x[p, i], y[p, j]), x.shape[-1])
+        return _repaired(
+            xp, cos, lambda p, i, j: (_at(xp, x, p, i), _at(xp, y, p, j)), x.shape[-1]
+        )
     flat = [xp.reshape(a, (-1, a.shape[-1])) for a in (x, y)]
     cos = xp.reshape(flat[0] @ flat[1].T, (*x.shape[:2], *y.shape[:2]))
     cos = xp.permute_dims(cos, (0, 2, 1, 3))
-    return _repaired(xp, cos, lambda p, q, i, j: (x[p, i], y[q, j]), x.shape[-1])
+    return _repaired(
+        xp, cos, lambda p, q, i, j: (_at(xp, x, p, i), _at(xp, y, q, j)), x.shape[-1]
+    )
 
 
 def _own_angles(xp, x, full):
     """Cosine and sine for pairs of a row with itself."""
     if not full:
-        cos = xp.where(xp.sum(xp.abs(x), axis=-1) > 0, 1.0, 0.0)
+        some = xp.sum(xp.abs(x), axis=-1)
+        cos = xp.where(some > 0, 1.0, xp.zeros_like(some))
         return cos, 1.0 - cos
     by_row = xp.permute_dims(x, (1, 0, 2))
     cos = xp.matmul(by_row, xp.permute_dims(by_row, (0, 2, 1)))
     cos = xp.permute_dims(cos, (1, 2, 0))
-    return _repaired(xp, cos, lambda p, q, i: (x[p, i], x[q, i]), x.shape[-1])
+    return _repaired(
+        xp, cos, lambda p, q, i: (_at(xp, x, p, i), _at(xp, x, q, i)), x.shape[-1]
+    )
 
 
 def _repaired(xp, cos, pick, channels):
@@ -109,16 +116,24 @@ def _repaired(xp, cos, pick, channels):
         return cos, 1.0 - xp.abs(cos)
     cos = xp.where(xp.abs(cos) > 1.0, xp.sign(cos), cos)
     sin = xp.sqrt((1.0 - cos) * (1.0 + cos))
-    places = xp.nonzero((1.0 - xp.abs(cos)) < CLOSE)
-    step = max(1, GATHERED // channels)
-    for start in range(0, places[0].shape[0], step):
-        part = tuple(place[start : start + step] for place in places)
-        u, v = pick(*part)
-        sign = xp.sign(cos[part])
-        gap = xp.sum((u - sign[:, None] * v) ** 2, axis=-1)
-        sine = xp.sqrt(gap * (1.0 - 0.25 * gap))
-        sin[part], cos[part] = sine, sign * xp.sqrt((1.0 - sine) * (1.0 + sine))
+    close = (1.0 - xp.abs(cos)) < CLOSE
+    if not xp.any(close):
+        return cos, sin
+    places, signs, sines = xp.nonzero(close), xp.sign(cos[close]), []
+    step, count = max(1, GATHERED // channels), signs.shape[0]
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        u, v = pick(*(place[part] for place in places))
+        gap = xp.sum((u - signs[part][:, None] * v) ** 2, axis=-1)
+        sines.append(xp.sqrt(gap * (1.0 - 0.25 * gap)))
+    sine = xp.concat(sines)
+    sin[close], cos[close] = sine, signs * xp.sqrt((1.0 - sine) * (1.0 + sine))
     return cos, sin
+
+
+def _at(xp, x, p, i):
+    """The pixels p of the rows i, of all in an array (P, n, C)."""
+    return xp.take(xp.reshape(x, (-1, x.shape[-1])), p * x.shape[1] + i, axis=0)
 
 
 def _laid_out(xp, pixels, block, own_x, own_y):

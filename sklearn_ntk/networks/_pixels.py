@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, linear, part_of, value_of
-from sklearn_ntk.networks._maps import Place, Selection
+from sklearn_ntk.networks._maps import Place, Selection, taken
 from sklearn_ntk.networks._pairs import ratio
 
 __all__ = [
@@ -158,7 +158,11 @@ class Pixels:
             return own, own
         i, j = self.partners
         return tuple(
-            linear(xp, lambda a, k=k: xp.take(a, xp.asarray(k), axis=-1), own)
+            linear(
+                xp,
+                lambda a, k=k: xp.take(a, xp.asarray(k, device=a.device), axis=-1),
+                own,
+            )
             for k in (i, j)
         )
 
@@ -174,10 +178,12 @@ class Pixels:
             x = y = rows
         elif self.joined:
             own = [k - self.n * self.m for k in self.partners]
-            x, y = (xp.take(rows, xp.asarray(k), axis=-1) for k in own)
+            x, y = (
+                xp.take(rows, xp.asarray(k, device=rows.device), axis=-1) for k in own
+            )
         else:
             x, y = rows[:, : self.n, None], rows[:, None, self.n :]
-        return (x[:, None], y[None, :]) if self.full else (x, y)
+        return (x[:, None, ...], y[None, ...]) if self.full else (x, y)
 
     @property
     def partners(self):
@@ -196,7 +202,7 @@ class Pixels:
         variance = pixel_diagonal(xp, nngp, self)
         root = xp.sqrt(xp.where(variance > 0, variance, 0.0))
         x, y = self.of_rows(xp, root)
-        return (x[:, None], y[None, :]) if self.full else (x, y)
+        return (x[:, None, ...], y[None, ...]) if self.full else (x, y)
 
 
 def unit(xp, rows):
@@ -267,8 +273,8 @@ def at_same_place(p):
 
     return p.replace(
         nngp=of_pairs(p.nngp),
-        std_x=part_of(xp, p.std_x, (slice(None), 0)),
-        std_y=part_of(xp, p.std_y, 0),
+        std_x=part_of(xp, p.std_x, (slice(None), 0, ...)),
+        std_y=part_of(xp, p.std_y, (0, ...)),
         cos=of_pairs(p.cos),
         sine=lambda: of_pairs(p.sin),
         ntk=p.ntk if _is_number(p.ntk) else of_pairs(p.ntk),
@@ -287,7 +293,7 @@ def selected(p, places, shape):
     def rows(a, side):
         if a.shape[side] == 1:
             return a
-        return part_of(xp, a, (slice(None),) * side + (places,))
+        return linear(xp, lambda b: taken(xp, b, places, side), a)
 
     def of_pairs(a):
         return old.mapped(xp, selection, broadcast(xp, a, p.cos))
@@ -309,7 +315,7 @@ def without_pixels(p):
     """The pairs of rows, where one pixel is left."""
     xp, pixels = p.xp, p.pixels
     n, m, sides = pixels.n, pixels.m, pixels.sides
-    first = (0,) * len(sides)
+    first = (*(0 for _ in sides), ...)
 
     def of_pairs(a):
         a = part_of(xp, a, first)

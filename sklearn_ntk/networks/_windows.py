@@ -118,7 +118,9 @@ class Windows(PixelMap):
         for k, taps in enumerate(self.taps):
             a = _tap_sums(xp, a, taps, [f + k for f in first], self.output[k])
         size = math.prod(self.output)
-        return xp.reshape(a, [size if i in sides else n for i, n in enumerate(rest)])
+        return xp.reshape(
+            a, tuple(size if i in sides else n for i, n in enumerate(rest))
+        )
 
     def size(self, full):
         return math.prod(self.output), full
@@ -152,11 +154,11 @@ def occurrences(table, length):
 
 
 def _expanded(shape, sides, image):
-    return [
+    return tuple(
         n
         for i, length in enumerate(shape)
         for n in (image if i in sides else (length,))
-    ]
+    )
 
 
 def _tap_sums(xp, a, taps, axes, size):
