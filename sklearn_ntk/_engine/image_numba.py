@@ -23,7 +23,7 @@ __all__ = ["ImageNumbaProgram"]
 CACHE = 2**20  # bytes of a component's cells
 WIDEST = 256  # columns at most
 NUMBERS = 2**20  # of the largest space in a block, which rows are added up to
-ROWS = 4, 32  # of a block: below the diagonal of a matrix they are in vain
+ROWS = 2, 32  # of a block: below the diagonal of a matrix they are in vain
 
 
 class ImageNumbaProgram:

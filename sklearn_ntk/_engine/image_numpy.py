@@ -9,7 +9,7 @@ from sklearn_ntk._engine.tracing import Row
 
 __all__ = ["ImageNumpyProgram"]
 
-ENTRIES = 2**17  # pairs of pixels in a block: few calls, and buffers stay in cache
+ENTRIES = 2**18  # pairs of pixels in a block: few calls, and buffers stay in cache
 WIDE = 64  # columns that inner loops are long enough with
 
 
