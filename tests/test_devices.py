@@ -601,8 +601,18 @@ def test_hyperparameters_are_learned_by_the_device(cuda, monkeypatch):
     assert_allclose(*slopes, rtol=1e-8)
 
 
+class NoCuPy:
+    """What finds modules, but not CuPy."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "cupy":
+            raise ModuleNotFoundError("No module named 'cupy'", name=name)
+
+
 def test_without_cupy_the_error_names_the_extras(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [NoCuPy, *sys.meta_path])
     model = NTKRegressor(device="cuda")
     with pytest.raises(ImportError, match=r"sklearn-ntk\[cuda12\].*\[cuda13\]"):
         model.fit(rows(), rows()[:, 0])
