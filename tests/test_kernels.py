@@ -61,6 +61,9 @@ def test_does_not_depend_on_tiles_threads_or_sparsity(name, awkward, monkeypatch
     assert_allclose(
         kernel(sparse.csr_array(awkward)), K, rtol=1e-13, atol=1e-14 * scale
     )
+    part = awkward[4:]
+    for X, Y in ((awkward, sparse.csr_array(part)), (sparse.csr_array(awkward), part)):
+        assert_allclose(kernel(X, Y), kernel(awkward, part), rtol=1e-13)
     monkeypatch.setattr("sklearn_ntk._engine.evaluation._Exact.shape", (2, 2))
     monkeypatch.setattr("sklearn_ntk._engine.numpy_program.NumpyProgram.shape", (2, 3))
     tiled, tiled_gradient = kernel(awkward, eval_gradient=True)

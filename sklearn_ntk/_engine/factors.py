@@ -17,7 +17,7 @@ class Factors:
     Attributes
     ----------
     dense : tuple of two arrays of shapes (n_inputs, n, d) and (n_inputs, m, d), or None
-        None where rows are sparse.
+        None where any rows are sparse.
     """
 
     def __init__(self, pairs, dtype):
@@ -25,14 +25,17 @@ class Factors:
             (u.astype(dtype, copy=False), v.astype(dtype, copy=False)) for u, v in pairs
         ]
         self.dense = None
-        if not any(sparse.issparse(u) for u, _ in self.pairs):
+        if not any(sparse.issparse(a) for pair in self.pairs for a in pair):
             self.dense = tuple(map(_stacked, zip(*self.pairs, strict=True)))
 
     def multiply(self, rows, columns, out):
         """Write the inputs for a block."""
         for (u, v), products in zip(self.pairs, out, strict=True):
-            if sparse.issparse(u):
-                (u[rows] @ v[columns].T).toarray(out=products)
+            if sparse.issparse(u) or sparse.issparse(v):
+                product = u[rows] @ v[columns].T
+                products[...] = (
+                    product.toarray() if sparse.issparse(product) else product
+                )
             else:
                 np.matmul(u[rows], v[columns].T, out=products)
 
