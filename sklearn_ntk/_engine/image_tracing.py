@@ -29,8 +29,8 @@ from sklearn_ntk.networks._pixels import Pixels, unit
 __all__ = ["traced_images"]
 
 PARALLEL = 64  # roundings that a squared sine may be off 0 where pixels are parallel
-SUMS = {"add", "map", "product"}
 CLOSE = 1e-11  # squared sine, below which an angle has less than ten digits
+SUMS = {"add", "map", "product"}  # covariances that the cosine has to be made of
 FUNCTIONS = {"reshape", "mean", "broadcast_to"}  # of arrays that rows hold
 
 
@@ -50,7 +50,6 @@ def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
     own : callable
         ``own(X)`` evaluates each row with itself and returns, for every layer that
         makes it necessary, the standard deviations of all pixels, (P, n).
-
     dtype : dtype
         In which it is to be computed. In single precision angles that are small have
         few digits, and there are no guards for them.
@@ -165,10 +164,7 @@ class PixelTrace(Trace):
 
     def constant(self, number, space):
         """The node of a number that is the same for all pairs."""
-        key = "copy", number, space
-        if key not in self._known:
-            self._known[key] = self._append("copy", (number,), space)
-        return self._known[key]
+        return self._append(("copy", number, space), Node("copy", (number,)), space)
 
     def mapped(self, pair, pixel_map):
         """The pairs after a linear map of pixels."""
@@ -177,35 +173,33 @@ class PixelTrace(Trace):
         else:
             node, scale = self.output(pair), 1.0
         _, full = self.spaces[node]
-        node = self._record("map", (node, pixel_map), pixel_map.size(full))
-        return PixelPair(self, node, scale)
+        args, space = (node, pixel_map), pixel_map.size(full)
+        return PixelPair(self, self._append(args, Node("map", args), space), scale)
 
     def space_of(self, pair):
         """The space of the pixels that a pair is of."""
         node = self._node_of(pair)
-        return self.spaces[node] if type(node) is int else self._space(("", (node,)))
+        return self.spaces[node] if type(node) is int else self._space((node,))
 
     def _record(self, op, args, space=None):
-        key = (op, *args) if op == "map" else None
-        if key is None:
-            known = len(self.nodes)
-            node = super()._record(op, args)
-            if node == known:
-                self.spaces.append(space or self._space((op, args)))
-            return node
+        known = len(self.nodes)
+        node = super()._record(op, args)
+        if node == known:
+            self.spaces.append(space or self._space(args))
+        return node
+
+    def _append(self, key, node, space):
+        """The index of a node that is told from others by a key of its own."""
         if key not in self._known:
-            self._known[key] = self._append(op, args, space)
+            self._known[key] = len(self.nodes)
+            self.nodes.append(node)
+            self.spaces.append(space)
         return self._known[key]
 
-    def _append(self, op, args, space):
-        self.nodes.append(Node(op, args))
-        self.spaces.append(space)
-        return len(self.nodes) - 1
-
-    def _space(self, node):
+    def _space(self, args):
         spaces = [
             self.spaces[a] if type(a) is int else _space_of_row(a)
-            for a in node[1]
+            for a in args
             if type(a) is int or isinstance(a, Row)
         ]
         return max(spaces, default=ONE)  # an output may be a number
