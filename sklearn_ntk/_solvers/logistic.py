@@ -71,11 +71,14 @@ def logistic_dual_coef(factor, targets, strength, offset):
         floor = max(floor, ROUNDING * size)
         if size <= max(TOLERANCE * np.linalg.norm(v), floor):
             break
-        step = _newton_step(factor, p, strength, descent)
-        v, f = _searched(v, f, step, factor.lift(step), targets, strength)
-    if size > LOST * np.linalg.norm(v):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            step = _newton_step(factor, p, strength, descent)
+            v, f = _searched(v, f, step, factor.lift(step), targets, strength)
+    length = np.linalg.norm(v)
+    if size > LOST * length:
+        error = size / length if length > 0 else 1.0
         warnings.warn(
-            f"Logistic regression is accurate to {size / np.linalg.norm(v):.0e} only: "
+            f"Logistic regression is accurate to {error:.0e} only: "
             "alpha is too small. Increase it, or train for a finite time.",
             ConvergenceWarning,
             stacklevel=2,
@@ -84,15 +87,21 @@ def logistic_dual_coef(factor, targets, strength, offset):
 
 
 def _newton_step(factor, p, strength, descent):
-    """A solution s of ``(I + C' H C) s = descent``, H the curvature of the losses."""
+    """A solution s of ``(I + C' H C) s = descent``, H the curvature of the losses.
+
+    Or what is known of it when it leaves the range of floats.
+    """
     step, rest, direction = np.zeros_like(descent), descent, descent
     size = first = np.sum(rest**2)
     for _ in range(MAX_CG):
         bent = strength * _curvature(p, factor.lift(direction))
         image = direction + factor.project(bent)
         length = size / np.sum(direction * image)
-        step, rest = step + length * direction, rest - length * image
+        rest = rest - length * image
         previous, size = size, np.sum(rest**2)
+        if not np.isfinite(size):
+            break
+        step = step + length * direction
         if size <= FORCING**2 * first:
             break
         direction = rest + size / previous * direction
@@ -116,7 +125,7 @@ def _searched(v, f, step, moved, targets, strength):
 
     length, before = 1.0, objective(0.0)
     rounding = 10 * EPS * (before + np.sum(strength * np.abs(f)))
-    while length > SHORTEST and objective(length) > before + rounding:
+    while length > SHORTEST and not objective(length) <= before + rounding:
         length *= 0.5
     return v + length * step, f + length * moved
 
