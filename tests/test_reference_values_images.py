@@ -9,6 +9,7 @@ from conftest import read_only
 from reference_networks import layers
 
 from sklearn_ntk import networks
+from sklearn_ntk._engine import image_evaluation
 from sklearn_ntk._engine.gram import gram
 from sklearn_ntk.networks._inputs import Inputs
 from sklearn_ntk.networks._pixels import Need
@@ -35,9 +36,14 @@ def expected(name, kind, n):
     return matrix
 
 
+@pytest.mark.parametrize("few", [0, 2**60])
 @pytest.mark.parametrize("name", OF_ROWS)
-def test_agrees_with_reference(name):
-    """To 1e-10, and 1e-7 on the diagonal, where the reference is inexact."""
+def test_agrees_with_reference(name, few, monkeypatch):
+    """To 1e-10, and 1e-7 on the diagonal, where the reference is inexact.
+
+    By programs, where layers can be traced, and by formulas.
+    """
+    monkeypatch.setattr(image_evaluation, "FEW", few)
     X, Y, shape = rows(SPECS[name])
     network = networks.Sequential(*layers(SPECS[name]["layers"]), input_shape=shape)
     kinds = ("nngp", "ntk")
