@@ -154,17 +154,33 @@ def test_pixels_without_variance(formulas):
     check_values(on_images(*layers, GlobalAvgPool(), Dense()), X, formulas)
 
 
-def test_pixels_that_nearly_coincide_are_guarded(formulas):
+def check_nearly_coinciding_pixels(switch):
     """Rows that differ, with a patch that differs in the seventh digit."""
     X = normal().copy()
     X[1, :12] = X[0, :12] + 1e-7
     layers = [Conv(1, bias_variance=0.1), ReLU(), Conv(1, bias_variance=0.1), ReLU()]
     network = on_images(*layers, Flatten(), Dense())
-    formulas(on=True)
+    switch(on=True)
     (expected,) = gram(network, X)
-    formulas(on=False)
+    switch(on=False)
     (ours,) = gram(network, X)
     assert_allclose(ours, expected, rtol=1e-13)
+
+
+def test_pixels_that_nearly_coincide_are_guarded(formulas):
+    check_nearly_coinciding_pixels(formulas)
+
+
+def test_compiled_programs_guard_pixels_that_nearly_coincide(compiled):
+    check_nearly_coinciding_pixels(compiled)
+
+
+def test_segments_have_all_guards():
+    layers = [Conv(3), ReLU(), Conv(3), ReLU(), Conv(3), ReLU(), GlobalAvgPool()]
+    program = program_of(on_images(*layers, Dense(), shape=(8, 6, 1)))
+    assert len(program.guards) >= 3
+    found = sum(len(segment.guards) for segment in program.segments.values())
+    assert found == len(program.guards)
 
 
 def test_a_single_pixel_that_grows(formulas):

@@ -89,7 +89,7 @@ class ImageProgram(Program):
         }
 
     def _cut(self, phases, steps):
-        last, ends = self.last_uses(), (set(self.guards), set(self.outputs))
+        last, guards, finals = self.last_uses(), set(self.guards), set(self.outputs)
         piece = []
         for index, node in enumerate(self.nodes):
             space = self.spaces[index]
@@ -103,10 +103,11 @@ class ImageProgram(Program):
             else:
                 piece.append(index)
                 if index + 1 == len(phases) or phases[index + 1] != phases[index]:
-                    segment = Segment.of(self.nodes, piece, last, *ends)
+                    segment = Segment.of(self.nodes, piece, last, guards, finals)
                     self.segments[len(steps)] = segment
-                    ends = segment.inputs, segment.outputs
-                    steps.append(Step("segment", space, *ends))
+                    steps.append(
+                        Step("segment", space, segment.inputs, segment.outputs)
+                    )
                     piece = []
 
 
