@@ -179,9 +179,7 @@ class ImageNumbaProgram:
             outputs,
             guarded,
         )
-        outputs, guarded = outputs[:, :, :m], guarded[:, :m].astype(bool)
-        guarded |= ~np.isfinite(outputs).all(axis=0)
-        return list(outputs), guarded
+        return list(outputs[:, :, :m]), guarded[:, :m].astype(bool)
 
 
 def _aligned(shape, dtype):
@@ -364,11 +362,9 @@ class _Links:
 
     def arrays(self):
         """All links and their weights."""
-        return tuple(np.concatenate(part) for part in zip(*self._all, strict=True))
-
-    @property
-    def _all(self):
-        return [(np.empty(0, np.int64), np.empty(0, self.dtype)), *self.parts]
+        nothing = np.empty(0, np.int64), np.empty(0, self.dtype)
+        parts = zip(nothing, *self.parts, strict=True)
+        return tuple(map(np.concatenate, parts))
 
 
 class _Sums:

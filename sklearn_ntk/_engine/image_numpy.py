@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from sklearn_ntk._engine.image_plan import n_pairs
 from sklearn_ntk._engine.numpy_program import FUNCTIONS, SMALL, allocated
 from sklearn_ntk._engine.tracing import Row
 
@@ -35,8 +36,7 @@ class ImageNumpyProgram:
             if isinstance(a, Row)
         }
         self.factors = [_factor(a.astype(dtype)) for a in program.inputs[0]]
-        n_pairs = max(map(_n_pairs, program.spaces))
-        pairs = max(1, ENTRIES // n_pairs)
+        pairs = max(1, ENTRIES // max(map(n_pairs, program.spaces)))
         width = min(pairs, max(WIDE, math.isqrt(pairs)))
         self.shape = pairs // width, width
 
@@ -45,7 +45,7 @@ class ImageNumpyProgram:
         size = self.shape[0] * self.shape[1]
         return {
             kind: np.empty(
-                (count, _n_pairs(kind[1]) * size), bool if kind[0] else self.dtype
+                (count, n_pairs(kind[1]) * size), bool if kind[0] else self.dtype
             )
             for kind, count in self.counts.items()
         }
@@ -102,11 +102,6 @@ class ImageNumpyProgram:
                 wrong = ~np.isfinite(value)
                 guarded = wrong if guarded is None else guarded | wrong
         return outputs, guarded
-
-
-def _n_pairs(space):
-    size, full = space
-    return size**2 if full else size
 
 
 def _shape(space, n, m):
