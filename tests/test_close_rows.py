@@ -210,6 +210,7 @@ def composed():
             Sequential(dense(1.0, 0.2), ReLU(), dense(1.0, 0.1)),
             Sequential(dense(0.5, 0.1), Erf(), dense(1.0, 0.1)),
         ),
+        dense(1.0, 0.1),
         GELU(),
         dense(1.0, 0.1, weight_variance_bounds=BOUNDS),
         Residual(Sin(), dense(1.0, 0.1, bias_variance_bounds=BOUNDS)),

@@ -71,10 +71,9 @@ def layered(conv, input_shape=None):
         Residual(ReLU(), Dropout(0.2), conv, Dense(0.9, 0.1)),
         ReLU(),
         Concatenate(
-            Sequential(GlobalSumPool(), Dense(0.7, 0.1)),
-            Sequential(GlobalAvgPool(), Dense(0.8, 0.0)),
+            Sequential(GlobalSumPool(), Dense(0.7, 0.1), ReLU()),
+            Sequential(GlobalAvgPool(), Dense(0.8, 0.0), ReLU()),
         ),
-        ReLU(),
         Dense(1.0, 0.1),
         input_shape=input_shape,
         output_scale="unit",

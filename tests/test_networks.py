@@ -202,6 +202,8 @@ BAD_PARAMETERS = [
     (Sequential(Sum(Identity(), Identity())), r"Branches \[0, 1\] do not"),
     (Sequential(Dense(), Sum(ReLU(), Erf())), "must end in a Dense"),
     (Sequential(Dense(), Product(ReLU(), Erf())), "must contain a Dense"),
+    (Sequential(Concatenate(Dense(), Dense(1.0, 0.0)), Erf()), "or Concatenate"),
+    (Sequential(Concatenate(Dense(), Dense()), LayerNorm()), "must follow a Dense"),
     (Sequential(Sum()), "Sum needs at least one branch"),
     (
         Sequential(Concatenate(Dense(width=2), Dense())),

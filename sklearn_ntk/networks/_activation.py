@@ -124,7 +124,8 @@ class Activation(Layer):
             raise ValueError(
                 f"{type(self).__name__} needs Gaussian features, which a Dense (or "
                 "another layer with weights) before it provides; what came is the "
-                "input itself or the output of an activation."
+                "input itself, the output of an activation, or that of Product or "
+                "Concatenate: there, put the activation into each branch."
             )
         std_x, std_y, cos, sin, derivative = self.transform(
             p.xp, p.std_x, p.std_y, p.cos, p.sin

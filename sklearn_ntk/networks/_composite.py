@@ -472,6 +472,12 @@ class Concatenate(_Parallel):
         Each with :math:`n_b` features: the `width` of its last `Dense`. Where no
         branch has one, all count the same.
 
+    Raises
+    ------
+    ValueError
+        If an activation or `LayerNorm` comes next: features of different branches have
+        different variances. It can end each of the branches, or follow another `Dense`.
+
     Examples
     --------
     >>> from sklearn_ntk import NNGP
@@ -491,7 +497,7 @@ class Concatenate(_Parallel):
             total = add_independent(total, branch.scaled(share))
         return total.replace(
             width=width,
-            gaussian=all(b.gaussian for b in branches),
+            gaussian=len(branches) == 1 and branches[0].gaussian,
             independent=all(b.independent for b in branches),
         )
 
