@@ -322,6 +322,10 @@ def test_inner_network_reads_images(images):
         (on_images(GraphConv(RING), Flatten(), shape=(4, 6)), "'adjacency'.*4 nodes"),
         (on_images(GraphConv(RING[:3]), Flatten()), "'adjacency'.*square"),
         (
+            on_images(dense(), Crop(1), GraphConv("input"), Flatten(), shape=(4, 6)),
+            "Rows have 4, and a layer before it has left 3",
+        ),
+        (
             on_images(dense(), SelfAttention(scaling="sqrt"), Flatten(), shape=(12, 2)),
             "'weighting'.*identity",
         ),

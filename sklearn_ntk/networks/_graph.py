@@ -130,6 +130,12 @@ class GraphConv(Layer):
         if not self._by_row:
             out = mixed(p, self._mixture(), p.pixels.shape)
             return masked(out, mask, self)
+        n_nodes = p.pixels.graphs.shape[-1]
+        if p.pixels.size != n_nodes:
+            raise ValueError(
+                "GraphConv('input') must act on the nodes that rows give edges for. "
+                f"Rows have {n_nodes}, and a layer before it has left {p.pixels.size}."
+            )
         weights = self._weights(p.xp, p.pixels.graphs)
         nngp, ntk = mixed_by_row(p, p.nngp, weights), p.ntk
         if ntk is not None and not isinstance(ntk, float):
