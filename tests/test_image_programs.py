@@ -23,6 +23,7 @@ from sklearn_ntk.networks import (
     Myrtle,
     ReLU,
 )
+from sklearn_ntk.networks._names import ACTIVATIONS
 
 KINDS = ("nngp", "ntk")
 TRACED = [
@@ -144,6 +145,14 @@ def test_smooth_and_kinked_activations_between_pools(activation, formulas):
     layers = [conv(), activation, AvgPool(2), conv(), activation, GlobalAvgPool()]
     network = on_images(*layers, Dense(), shape=(4, 6, 1))
     check_values(network, awkward(), formulas)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_has_a_program(name, formulas):
+    layers = [conv(2, 1, "valid"), ReLU(), conv(2), ACTIVATIONS[name]()]
+    for end in (Flatten(), GlobalAvgPool()):
+        network = on_images(*layers, end, Dense(), shape=(3, 4, 2))
+        check_values(network, normal(5), formulas)
 
 
 def test_pixels_without_variance(formulas):

@@ -204,6 +204,9 @@ class PixelTrace(Trace):
         ]
         return max(spaces, default=ONE)  # an output may be a number
 
+    def ones_like(self, x):
+        return x.filled(1.0) if isinstance(x, Row) else super().ones_like(x)
+
     def any(self, mask):
         if isinstance(mask, Pair) and self.space_of(mask)[0] > 1:
             return False
