@@ -1,17 +1,20 @@
 """Programs of images run by NumPy, on all pairs of pixels of a few rows at a time."""
 
-import math
+import copy
+from collections import Counter
 
 import numpy as np
 
+from sklearn_ntk._engine.image_calls import Calls, spares_of
 from sklearn_ntk._engine.image_plan import n_pairs
-from sklearn_ntk._engine.numpy_program import FUNCTIONS, SMALL, allocated
-from sklearn_ntk._engine.tracing import Row
+from sklearn_ntk._engine.numpy_program import SMALL, allocated
+from sklearn_ntk._engine.program import operands
+from sklearn_ntk._engine.tracing import Node, Row
 
 __all__ = ["ImageNumpyProgram"]
 
-ENTRIES = 2**18  # pairs of pixels in a block: few calls, and buffers stay in cache
-WIDE = 64  # columns that inner loops are long enough with
+ENTRIES = 2**17  # pairs of pixels in a block: few calls, and buffers stay in cache
+WIDE = 256  # columns that inner loops are long enough with
 
 
 class ImageNumpyProgram:
@@ -26,29 +29,35 @@ class ImageNumpyProgram:
     """
 
     def __init__(self, program, dtype):
-        self.program, self.dtype = program, np.dtype(dtype)
-        self.steps, self.counts = allocated(program, program.spaces)
+        self.program, self.dtype = _fused(program), np.dtype(dtype)
+        self.steps, self.counts = allocated(self.program, program.spaces)
         self.guards = set(program.guards)
-        self.rows = {
-            id(a): (a, _row(a, space, dtype))
+        self.rows = [a for node in program.nodes for a in node.args if isinstance(a, Row)]
+        self.tables = {
+            id(a): _table(a, space, dtype)
             for node, space in zip(program.nodes, program.spaces, strict=True)
             for a in node.args
             if isinstance(a, Row)
         }
         self.factors = [_factor(a.astype(dtype)) for a in program.inputs[0]]
         pairs = max(1, ENTRIES // max(map(n_pairs, program.spaces)))
-        width = min(pairs, max(WIDE, math.isqrt(pairs)))
+        width = min(pairs, WIDE)
         self.shape = pairs // width, width
 
     def scratch(self):
-        """Buffers of one thread."""
+        """Buffers of one thread, and its calls for each shape of a block."""
         size = self.shape[0] * self.shape[1]
-        return {
+        buffers = {
             kind: np.empty(
                 (count, n_pairs(kind[1]) * size), bool if kind[0] else self.dtype
             )
             for kind, count in self.counts.items()
         }
+        spares = [
+            np.empty(size, self.dtype)
+            for size in spares_of(self.program, *self.shape)
+        ]
+        return (buffers, spares), {}
 
     def run(self, rows, columns, scratch):
         """The outputs for a block, and the mask of pairs they are not right for.
@@ -56,47 +65,28 @@ class ImageNumpyProgram:
         Parameters
         ----------
         rows, columns : slice
-        scratch : dict
+        scratch : tuple
 
         Returns
         -------
         outputs : list of array of shape (n, m)
         guarded : array of bool or None
         """
+        arrays, known = scratch
         shape = rows.stop - rows.start, columns.stop - columns.start
-        values, guarded = {}, None
-
-        def operand(a):
-            if type(a) is int:
-                return values[a]
-            if not isinstance(a, Row):
-                return a
-            row = self.rows[id(a)][1]
-            part = row[:, rows] if a.axis == 0 else row[..., columns]
-            return np.ascontiguousarray(part)  # for long inner loops
-
         size = np.setbufsize(SMALL)
-        for index, node, place in self.steps:
-            space = self.program.spaces[index]
-            if node.op == "product":
-                values[index] = _product(*self.factors, space, rows, columns)
-                continue
-            if node.op == "map":
-                source, pixel_map = node.args
-                values[index] = _mapped(
-                    pixel_map, values[source], self.program.spaces[source], space
-                )
-                continue
-            buffer = scratch[node.is_mask, space][place]
-            full = _shape(space, *shape)
-            out = buffer[: math.prod(full)].reshape(full)
-            values[index] = out
-            FUNCTIONS[node.op](*map(operand, node.args), out=out)
-            if index in self.guards and out.any():
-                out = _of_rows(out, space)
-                guarded = out if guarded is None else guarded | out
+        if shape not in known:
+            known[shape] = Calls(
+                self.steps,
+                self.program.spaces,
+                self.program.outputs,
+                self.guards,
+                self.tables,
+                shape,
+                arrays,
+            )
+        outputs, guarded = known[shape].run(*self.factors, rows, columns)
         np.setbufsize(size)
-        outputs = [values[index].reshape(shape) for index in self.program.outputs]
         for value in outputs:
             if not np.isfinite(np.sum(value)):
                 wrong = ~np.isfinite(value)
@@ -104,16 +94,43 @@ class ImageNumpyProgram:
         return outputs, guarded
 
 
-def _shape(space, n, m):
-    size, full = space
-    return (size, n, size, m) if full else (size, n, m)
+def _fused(program):
+    """The same program with fewer passes over memory."""
+    fused = copy.copy(program)
+    fused.nodes = nodes = list(program.nodes)
+    users = Counter(o for i in program.order for o in operands(nodes[i]))
+    users.update(program.outputs)
+    for index in program.order:
+        node = nodes[index]
+        if node.op == "and":
+            nodes[index] = _within(nodes, node)
+        elif node.op == "add":
+            for a, b in (node.args, node.args[::-1]):
+                same = type(b) is float or (
+                    type(b) is int and program.spaces[b] == program.spaces[index]
+                )
+                if same and _is_map(nodes, a) and users[a] == 1:
+                    nodes[index] = Node("map", (*nodes[a].args, b))
+                    break
+    fused.order = fused.reachable([*program.outputs, *program.guards])
+    return fused
 
 
-def _sides(space):
-    return (0, 2) if space[1] else (0,)
+def _is_map(nodes, a):
+    return type(a) is int and nodes[a].op == "map" and len(nodes[a].args) == 2
 
 
-def _row(row, space, dtype):
+def _within(nodes, node):
+    """Whether ``low < x < high``, of which the second holds rarely, as one operation."""
+    first, second = (nodes[a] if type(a) is int else None for a in node.args)
+    if first is None or second is None:
+        return node
+    if (first.op, second.op) != ("lt", "gt") or first.args[0] != second.args[0]:
+        return node
+    return Node("within", (first.args[0], second.args[1], first.args[1]))
+
+
+def _table(row, space, dtype):
     """Numbers of the pixels of all rows, to broadcast against a block."""
     table = row.table(space[0])
     table = table.astype(bool if table.dtype == bool else dtype)
@@ -125,21 +142,3 @@ def _row(row, space, dtype):
 def _factor(pixels):
     """The features of the pixels of rows with rows last, (C, P, n)."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _product(x, y, space, rows, columns):
-    x, y = x[:, :, rows], y[:, :, columns]
-    if space[1]:
-        product = x.reshape(len(x), -1).T @ y.reshape(len(y), -1)
-        return product.reshape(_shape(space, x.shape[2], y.shape[2]))
-    return np.matmul(x.transpose(1, 2, 0), y.transpose(1, 0, 2))
-
-
-def _mapped(pixel_map, a, before, after):
-    mapped = pixel_map.sums(np, a, _sides(before))
-    return mapped.reshape(_shape(after, a.shape[1], a.shape[-1]))
-
-
-def _of_rows(mask, space):
-    """Which pairs of rows have a pair of pixels that is marked."""
-    return mask.any(axis=(0, 2)) if space[1] else mask.any(axis=0)

@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_ntk._engine.blocks import above_diagonal
 from sklearn_ntk._engine.factors import Factors
 from sklearn_ntk._engine.program import operands
-from sklearn_ntk._engine.tracing import NUMPY, SOURCES, Node, Row
+from sklearn_ntk._engine.tracing import NUMPY, Node, Row
 
 __all__ = ["FUNCTIONS", "SMALL", "NumpyProgram", "allocated"]
 
@@ -25,10 +25,17 @@ def _put(mask, a, b, out):
 
 def _angle(y, x, out):
     """The angle of a point of the unit circle whose x is not negative."""
-    ends = x == 0  # where rounding may have taken y beyond 1
-    quarters = np.copysign(0.5 * np.pi, y[ends])
+    ends = np.flatnonzero(x == 0)  # where rounding may have taken y beyond 1
+    quarters = np.copysign(0.5 * np.pi, y.reshape(-1)[ends])
     np.arcsin(y, out=out)
-    out[ends] = quarters
+    out.reshape(-1)[ends] = quarters
+
+
+def _within(x, low, high, out):
+    """Whether ``low < x < high``, if it is seldom below `high`."""
+    np.less(x, high, out=out)
+    if out.any():
+        np.logical_and(out, x > low, out=out)
 
 
 FUNCTIONS = {
@@ -37,6 +44,7 @@ FUNCTIONS = {
     "angle": _angle,
     "where": _where,
     "put": _put,
+    "within": _within,
 }
 
 
@@ -189,8 +197,7 @@ def allocated(program, spaces=None):
         node = _faster(program.nodes, program.nodes[index])
         done = [o for o in dict.fromkeys(operands(node)) if last[o] == index]
         released = [(kinds[o], place[o]) for o in done if o in place]
-        if node.op in SOURCES:
-            _release(free, released)
+        if node.op == "cosine":
             steps.append((index, node, None))
             continue
         kinds[index] = kind = (node.is_mask, spaces and spaces[index])
@@ -199,14 +206,15 @@ def allocated(program, spaces=None):
             if b in done and type(mask) is type(b) is int and kinds.get(b) == kind:
                 node, place[index] = node._replace(op="put"), place[b]
                 released.remove((kind, place[b]))
-        if node.op not in ("where", "put"):  # which write before they have read all
+        late = node.op in ("where", "put", "map")  # which write before they have read
+        if not late:
             _release(free, released)
         if index not in place:
             if not free.setdefault(kind, []):
                 free[kind].append(counts.get(kind, 0))
                 counts[kind] = counts.get(kind, 0) + 1
             place[index] = free[kind].pop()
-        if node.op in ("where", "put"):
+        if late:
             _release(free, released)
         if last.get(index, -1) < index:  # a guard that nothing else needs
             free[kind].append(place[index])

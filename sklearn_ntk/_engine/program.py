@@ -35,15 +35,16 @@ class Program:
         for value in outputs:
             self.outputs.append(trace.output(value, self.outputs))
         self.nodes, self.inputs = trace.nodes, trace.inputs
-        self.order, kept = self._reachable(self.outputs), set()
+        self.order, kept = self.reachable(self.outputs), set()
         self.guards = list(dict.fromkeys(trace.guards))
-        self.order = self._reachable([*self.outputs, *self.guards])
+        self.order = self.reachable([*self.outputs, *self.guards])
         kept = set(self.order)
         self.boundaries = [
             start for start in trace.boundaries if kept.intersection(range(start))
         ]
 
-    def _reachable(self, ends):
+    def reachable(self, ends):
+        """The nodes that some are computed from, and they themselves."""
         needed, waiting = set(), list(ends)
         while waiting:
             node = waiting.pop()

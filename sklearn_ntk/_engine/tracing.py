@@ -24,7 +24,7 @@ from sklearn_ntk._engine.forward_mode import Dual
 __all__ = ["NUMPY", "SOURCES", "Node", "Pair", "Row", "Trace", "TracingError"]
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
-LOGICAL = {"and", "or", "xor", "not"}
+LOGICAL = {"and", "or", "xor", "not", "within"}
 SOURCES = {"cosine", "product", "map"}  # what is not computed of each pair alone
 SAMPLE = 2048  # pairs that values of a symbol are looked at for
 

@@ -112,15 +112,61 @@ class Windows(PixelMap):
         sides : tuple of int
             Axes of `a` that are flattened images.
         """
-        n_axes, rest = len(self.shape), a.shape
-        a = xp.reshape(a, _expanded(rest, sides, self.shape))
-        first = [side + (n_axes - 1) * k for k, side in enumerate(sides)]
-        for k, taps in enumerate(self.taps):
-            a = _tap_sums(xp, a, taps, [f + k for f in first], self.output[k])
+        rest = a.shape
+        a = xp.reshape(a, self.expanded(rest, sides))
+        for shape, first, additions in self.additions(a.shape, sides):
+            if first is None:
+                out = xp.zeros(shape, dtype=a.dtype, device=a.device)
+            else:  # which costs less than to add to zeros
+                out = xp.asarray(a[first], copy=True)
+            for to, source in additions:
+                out[to] += a[source]
+            a = out
         size = math.prod(self.output)
         return xp.reshape(
             a, tuple(size if i in sides else n for i, n in enumerate(rest))
         )
+
+    def expanded(self, shape, sides):
+        """The shape of an array with its axes `sides` as images."""
+        return tuple(
+            n
+            for i, length in enumerate(shape)
+            for n in (self.shape if i in sides else (length,))
+        )
+
+    def additions(self, shape, sides):
+        """What to add to what, one axis of the images after the other.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of an array with images for its axes `sides`.
+        sides : tuple of int
+
+        Yields
+        ------
+        shape : tuple of int
+            Of the output.
+        first : tuple of slice or None
+            Index of a part of the input that all of the output begins with.
+        additions : list of tuple
+            Indices of the output, and of what is to be added there.
+        """
+        n_axes = len(self.shape)
+        for k, (taps, length) in enumerate(zip(self.taps, self.output, strict=True)):
+            axes = [side + (n_axes - 1) * i + k for i, side in enumerate(sides)]
+            shape = tuple(length if i in axes else n for i, n in enumerate(shape))
+            whole, first, additions = (slice(0, length, 1),) * len(axes), None, []
+            for runs in taps:
+                for chosen in itertools.product(runs, repeat=len(axes)):
+                    to, source = zip(*chosen, strict=True)
+                    parts = [_part(len(shape), axes, part) for part in (to, source)]
+                    if first is None and to == whole:
+                        first = parts[1]
+                    else:
+                        additions.append(parts)
+            yield shape, first, additions
 
     def size(self, full):
         return math.prod(self.output), full
@@ -153,41 +199,9 @@ def occurrences(table, length):
     return np.sum(table[:, :, None] == np.arange(length), axis=1, dtype=float)
 
 
-def _expanded(shape, sides, image):
-    return tuple(
-        n
-        for i, length in enumerate(shape)
-        for n in (image if i in sides else (length,))
-    )
-
-
-def _tap_sums(xp, a, taps, axes, size):
-    shape = list(a.shape)
-    for axis in axes:
-        shape[axis] = size
-    everywhere = [k for k, runs in enumerate(taps) if _is_all(runs, size)]
-    if everywhere:  # to begin with it costs less than to add to zeros
-        first = everywhere[0]
-        [(_, source)] = taps[first]
-        out = xp.asarray(a[_part(a, axes, [source] * len(axes))], copy=True)
-        taps = taps[:first] + taps[first + 1 :]
-    else:
-        out = xp.zeros(shape, dtype=a.dtype, device=a.device)
-    for runs in taps:
-        for chosen in itertools.product(runs, repeat=len(axes)):
-            to, source = zip(*chosen, strict=True)
-            out[_part(a, axes, to)] += a[_part(a, axes, source)]
-    return out
-
-
-def _is_all(runs, size):
-    """Whether a tap is in the window of every output pixel, by one slice."""
-    return len(runs) == 1 and runs[0][0] == slice(0, size, 1)
-
-
-def _part(a, axes, slices):
+def _part(n_dims, axes, slices):
     """An index with slices along some axes."""
-    index = [slice(None)] * a.ndim
+    index = [slice(None)] * n_dims
     for axis, part in zip(axes, slices, strict=True):
         index[axis] = part
     return tuple(index)
