@@ -1,6 +1,7 @@
 """A program of images as calls of NumPy, on arrays of one shape that are there."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -8,7 +9,67 @@ from sklearn_ntk._engine.numpy_program import FUNCTIONS
 from sklearn_ntk._engine.tracing import Row
 from sklearn_ntk.networks._windows import Windows
 
-__all__ = ["Calls", "shape_of", "spares_of"]
+__all__ = ["Calls", "Sums", "part_of", "shape_of"]
+
+
+class Sums(NamedTuple):
+    """A map of pixels, on arrays with pairs of rows.
+
+    Attributes
+    ----------
+    pixel_map : PixelMap
+    sides : tuple of int
+        Axes that are pixels.
+    additions : list of Additions or None
+        How sums over windows come about.
+    """
+
+    pixel_map: Any
+    sides: tuple
+    additions: list | None
+
+    @classmethod
+    def of(cls, pixel_map, space):
+        """The map, on pairs of pixels of a space."""
+        sides, n_dims = ((0, 2), 4) if space[1] else ((0,), 3)
+        additions = None
+        if isinstance(pixel_map, Windows):
+            additions = list(pixel_map.additions(sides, n_dims))
+        return cls(pixel_map, sides, additions)
+
+    def between(self, shape):
+        """The shapes of what there is after each axis of windows but the last."""
+        if self.additions is None:
+            return
+        shape = self.pixel_map.expanded(shape, self.sides)
+        for axis in self.additions[:-1]:
+            shape = axis.shape(shape)
+            yield shape
+
+    def calls(self, a, more, out, spares):
+        """Calls that write the sums of `a`, and what there is `more`, to `out`."""
+        if self.additions is None:
+            yield self._all, (a,), out
+            for b in more:
+                yield np.add, (out, b), out
+            return
+        a = a.reshape(self.pixel_map.expanded(a.shape, self.sides))
+        for k, axis in enumerate(self.additions, start=1):
+            shape, last = axis.shape(a.shape), k == len(self.additions)
+            to = out.reshape(shape) if last else part_of(spares[k % 2], shape)
+            begin = [] if axis.first is None else [a[axis.first]]
+            if last:
+                begin += [np.reshape(b, shape) if np.ndim(b) else b for b in more]
+            if len(begin) == 2:
+                yield np.add, tuple(begin), to
+            else:
+                yield np.positive, tuple(begin) or (0.0,), to
+            for there, here in axis.others:
+                yield np.add, (to[there], a[here]), to[there]
+            a = to
+
+    def _all(self, a, out):
+        out[...] = self.pixel_map.sums(np, a, self.sides).reshape(out.shape)
 
 
 class Calls:
@@ -19,44 +80,38 @@ class Calls:
 
     Parameters
     ----------
-    steps : list of tuple
-        Index, node and number of the buffer, in the order of the computation.
-    spaces : list of tuple
-    outputs, guards : collection of int
-    tables : dict
-        Numbers of the pixels of all rows, to broadcast against a block, by the id of
-        the `Row`.
+    program : ImageNumpyProgram
     shape : tuple of int
         n and m.
     scratch : tuple
         Buffers by kind, and those for what is between the axes of a map.
     """
 
-    def __init__(self, steps, spaces, outputs, guards, tables, shape, scratch):
-        self.shape, (buffers, self.spares) = shape, scratch
+    def __init__(self, program, shape, scratch):
+        self.shape, (buffers, spares) = shape, scratch
         self.factors, self.rows, self.calls, values = [], {}, [], {}
 
         def operand(a):
             if type(a) is int:
                 return values[a]
-            return self._row(tables[id(a)], a.axis) if isinstance(a, Row) else a
+            return self._row(program.tables[id(a)], a.axis) if isinstance(a, Row) else a
 
-        for index, node, place in steps:
-            space = spaces[index]
-            full = shape_of(space, *shape)
-            values[index] = out = _cut(buffers[node.is_mask, space][place], full)
-            guard = space if index in guards else None
+        for index, node, place in program.steps:
+            space = program.spaces[index]
+            buffer = buffers[node.is_mask, space][place]
+            values[index] = out = part_of(buffer, shape_of(space, *shape))
             if node.op == "product":
                 self.factors.append((out, space))
             elif node.op == "map":
-                source, pixel_map, *more = node.args
-                self._add_map(
-                    pixel_map, values[source], spaces[source], out, map(operand, more)
-                )
+                a, _, *more = node.args
+                more = list(map(operand, more))
+                made = program.sums[index].calls(values[a], more, out, spares)
+                self.calls += [(*call, None) for call in made]
             else:
                 arguments = tuple(map(operand, node.args))
+                guard = space if index in program.guards else None
                 self.calls.append((FUNCTIONS[node.op], arguments, out, guard))
-        self.outputs = [values[index].reshape(shape) for index in outputs]
+        self.outputs = [values[index].reshape(shape) for index in program.outputs]
 
     def run(self, x, y, rows, columns):
         """The outputs, and which pairs of rows have a guarded pair of pixels, or None.
@@ -87,33 +142,6 @@ class Calls:
             self.rows[id(table)] = table, axis, np.empty(shape, table.dtype)
         return self.rows[id(table)][2]
 
-    def _add_map(self, pixel_map, a, before, out, more):
-        """Calls of a map, of which the result is added to what there is `more`."""
-        sides = (0, 2) if before[1] else (0,)
-        if not isinstance(pixel_map, Windows):
-
-            def apply(a, out):
-                out[...] = pixel_map.sums(np, a, sides).reshape(out.shape)
-
-            self.calls.append((apply, (a,), out, None))
-            for b in more:
-                self.calls.append((np.add, (out, b), out, None))
-            return
-        a = a.reshape(pixel_map.expanded(a.shape, sides))
-        axes = list(pixel_map.additions(a.shape, sides))
-        for k, (shape, first, additions) in enumerate(axes, start=1):
-            last = k == len(axes)
-            to = out.reshape(shape) if last else _cut(self.spares[k % 2], shape)
-            begin = [_in_shape(b, shape) for b in more] if last else []
-            begin += [] if first is None else [a[first]]
-            if len(begin) == 2:
-                self.calls.append((np.add, tuple(begin), to, None))
-            else:
-                self.calls.append((_copied, tuple(begin) or (0.0,), to, None))
-            for there, here in additions:
-                self.calls.append((np.add, (to[there], a[here]), to[there], None))
-            a = to
-
 
 def shape_of(space, n, m):
     """The shape of numbers for all pairs of pixels of a space."""
@@ -121,30 +149,9 @@ def shape_of(space, n, m):
     return (size, n, size, m) if full else (size, n, m)
 
 
-def spares_of(program, n, m):
-    """How large what is between the axes of maps is, at most, for the first and second."""
-    sizes = [0, 0]
-    for node in program.nodes:
-        if node.op == "map" and isinstance(node.args[1], Windows):
-            space = program.spaces[node.args[0]]
-            sides = (0, 2) if space[1] else (0,)
-            shape = node.args[1].expanded(shape_of(space, n, m), sides)
-            between = list(node.args[1].additions(shape, sides))[:-1]
-            for k, (shape, *_) in enumerate(between, start=1):
-                sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
-    return sizes
-
-
-def _copied(a, out):
-    np.copyto(out, a)
-
-
-def _cut(buffer, shape):
+def part_of(buffer, shape):
+    """An array of a shape, at the beginning of a buffer."""
     return buffer[: math.prod(shape)].reshape(shape)
-
-
-def _in_shape(a, shape):
-    return a.reshape(shape) if isinstance(a, np.ndarray) else a
 
 
 def _product(x, y, space, out):

@@ -1,11 +1,11 @@
 """Programs of images run by NumPy, on all pairs of pixels of a few rows at a time."""
 
-import copy
+import math
 from collections import Counter
 
 import numpy as np
 
-from sklearn_ntk._engine.image_calls import Calls, spares_of
+from sklearn_ntk._engine.image_calls import Calls, Sums, shape_of
 from sklearn_ntk._engine.image_plan import n_pairs
 from sklearn_ntk._engine.numpy_program import SMALL, allocated
 from sklearn_ntk._engine.program import operands
@@ -29,18 +29,24 @@ class ImageNumpyProgram:
     """
 
     def __init__(self, program, dtype):
-        self.program, self.dtype = _fused(program), np.dtype(dtype)
-        self.steps, self.counts = allocated(self.program, program.spaces)
+        nodes, self.spaces = program.nodes, program.spaces
+        self.dtype, self.outputs = np.dtype(dtype), program.outputs
+        self.steps, self.counts = allocated(_fused(program), self.spaces)
         self.guards = set(program.guards)
-        self.rows = [a for node in program.nodes for a in node.args if isinstance(a, Row)]
+        self.sums = {
+            index: Sums.of(node.args[1], self.spaces[node.args[0]])
+            for index, node, _ in self.steps
+            if node.op == "map"
+        }
         self.tables = {
             id(a): _table(a, space, dtype)
-            for node, space in zip(program.nodes, program.spaces, strict=True)
+            for node, space in zip(nodes, self.spaces, strict=True)
             for a in node.args
             if isinstance(a, Row)
         }
+        self.program = program  # whose rows keep their ids
         self.factors = [_factor(a.astype(dtype)) for a in program.inputs[0]]
-        pairs = max(1, ENTRIES // max(map(n_pairs, program.spaces)))
+        pairs = max(1, ENTRIES // max(map(n_pairs, self.spaces)))
         width = min(pairs, WIDE)
         self.shape = pairs // width, width
 
@@ -53,11 +59,13 @@ class ImageNumpyProgram:
             )
             for kind, count in self.counts.items()
         }
-        spares = [
-            np.empty(size, self.dtype)
-            for size in spares_of(self.program, *self.shape)
-        ]
-        return (buffers, spares), {}
+        sizes = [0, 0]  # of what is between the axes of windows, in turns
+        for index, node, _ in self.steps:
+            if node.op == "map":
+                before = shape_of(self.spaces[node.args[0]], *self.shape)
+                for k, shape in enumerate(self.sums[index].between(before), start=1):
+                    sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
+        return (buffers, [np.empty(size, self.dtype) for size in sizes]), {}
 
     def run(self, rows, columns, scratch):
         """The outputs for a block, and the mask of pairs they are not right for.
@@ -76,15 +84,7 @@ class ImageNumpyProgram:
         shape = rows.stop - rows.start, columns.stop - columns.start
         size = np.setbufsize(SMALL)
         if shape not in known:
-            known[shape] = Calls(
-                self.steps,
-                self.program.spaces,
-                self.program.outputs,
-                self.guards,
-                self.tables,
-                shape,
-                arrays,
-            )
+            known[shape] = Calls(self, shape, arrays)
         outputs, guarded = known[shape].run(*self.factors, rows, columns)
         np.setbufsize(size)
         for value in outputs:
@@ -96,8 +96,7 @@ class ImageNumpyProgram:
 
 def _fused(program):
     """The same program with fewer passes over memory."""
-    fused = copy.copy(program)
-    fused.nodes = nodes = list(program.nodes)
+    nodes = list(program.nodes)
     users = Counter(o for i in program.order for o in operands(nodes[i]))
     users.update(program.outputs)
     for index in program.order:
@@ -112,8 +111,7 @@ def _fused(program):
                 if same and _is_map(nodes, a) and users[a] == 1:
                     nodes[index] = Node("map", (*nodes[a].args, b))
                     break
-    fused.order = fused.reachable([*program.outputs, *program.guards])
-    return fused
+    return program.with_nodes(nodes)
 
 
 def _is_map(nodes, a):
@@ -121,7 +119,7 @@ def _is_map(nodes, a):
 
 
 def _within(nodes, node):
-    """Whether ``low < x < high``, of which the second holds rarely, as one operation."""
+    """Whether ``low < x < high`` as one operation, where it is."""
     first, second = (nodes[a] if type(a) is int else None for a in node.args)
     if first is None or second is None:
         return node

@@ -30,6 +30,7 @@ __all__ = ["traced_images"]
 
 PARALLEL = 64  # roundings that a squared sine may be off 0 where pixels are parallel
 CLOSE = 1e-11  # squared sine, below which an angle has less than ten digits
+FACTOR = 2.0**30  # that values may be off, or 1 / it, which are floats with it
 SUMS = {"add", "map", "product"}  # covariances that the cosine has to be made of
 FUNCTIONS = {"reshape", "mean", "broadcast_to"}  # of arrays that rows hold
 
@@ -175,6 +176,32 @@ class PixelTrace(Trace):
         _, full = self.spaces[node]
         args, space = (node, pixel_map), pixel_map.size(full)
         return PixelPair(self, self._append(args, Node("map", args), space), scale)
+
+    def _pair(self, op, args):
+        """The result of an operation on pairs.
+
+        The factor of what comes out of a map waits for a later one, or for those of
+        rows, instead of being multiplied in before there is something added.
+        """
+        if op == "add":
+            for a, b in (args, args[::-1]):
+                if self._is_scaled_map(a):
+                    map_alone = PixelPair(self, a.core)
+                    others = self.apply("mul", b, 1.0 / a.scale)
+                    total = super()._pair(op, (map_alone, others))
+                    return self._product(total, a.scale)
+        return super()._pair(op, args)
+
+    def _is_scaled_map(self, a):
+        return (
+            isinstance(a, Pair)
+            and a.core is not None
+            and a.x is None
+            and a.y is None
+            and a.scale != 1.0
+            and 1.0 / FACTOR < a.scale < FACTOR
+            and self.nodes[a.core].op == "map"
+        )
 
     def space_of(self, pair):
         """The space of the pixels that a pair is of."""

@@ -23,9 +23,12 @@ def _put(mask, a, b, out):
         np.copyto(out, a, where=mask)
 
 
-def _angle(y, x, out):
-    """The angle of a point of the unit circle whose x is not negative."""
-    ends = np.flatnonzero(x == 0)  # where rounding may have taken y beyond 1
+def _angle(y, ends, out):
+    """The angle of a point of the unit circle whose x is not negative.
+
+    At the ends it is 0, and rounding may have taken y beyond 1.
+    """
+    ends = np.flatnonzero(ends)
     quarters = np.copysign(0.5 * np.pi, y.reshape(-1)[ends])
     np.arcsin(y, out=out)
     out.reshape(-1)[ends] = quarters
@@ -164,14 +167,17 @@ def _known(given, a):
 def _faster(nodes, node):
     """The angle of (sqrt(1 - y**2), y) as the arcsine of y, else the node.
 
-    Of a sine that is 0 where it would be small the angle is its own operation.
+    Of a sine that is 0 where it would be small the angle is an operation of its own.
     """
     if node.op == "atan2":
         y, x = node.args
         squared = nodes[x].args[0] if type(x) is int and nodes[x].op == "sqrt" else None
         faster = Node("asin", (y,))
         if type(squared) is int and nodes[squared].op == "where":
-            squared, faster = nodes[squared].args[-1], Node("angle", (y, x))
+            ends, zero, squared = nodes[squared].args
+            if type(zero) is not float or zero != 0.0:
+                return node
+            faster = Node("angle", (y, ends))
         square = nodes[squared].args[-1] if type(squared) is int else None
         is_square = type(square) is int and nodes[square].matches("mul", y, y)
         if is_square and nodes[squared].matches("sub", 1.0, square):
@@ -192,9 +198,11 @@ def allocated(program, spaces=None):
     counts : dict
         How many buffers of each kind there have to be.
     """
+    nodes = program.nodes
+    program = program.with_nodes([_faster(nodes, node) for node in nodes])
     last, free, counts, kinds, place, steps = program.last_uses(), {}, {}, {}, {}, []
     for index in program.order:
-        node = _faster(program.nodes, program.nodes[index])
+        node = program.nodes[index]
         done = [o for o in dict.fromkeys(operands(node)) if last[o] == index]
         released = [(kinds[o], place[o]) for o in done if o in place]
         if node.op == "cosine":

@@ -1,5 +1,6 @@
 """What is to be computed of each pair, as a straight line of operations."""
 
+from copy import copy
 from dataclasses import dataclass
 
 from sklearn_ntk._engine.tracing import Row
@@ -35,16 +36,22 @@ class Program:
         for value in outputs:
             self.outputs.append(trace.output(value, self.outputs))
         self.nodes, self.inputs = trace.nodes, trace.inputs
-        self.order, kept = self.reachable(self.outputs), set()
+        self.order, kept = self._reachable(self.outputs), set()
         self.guards = list(dict.fromkeys(trace.guards))
-        self.order = self.reachable([*self.outputs, *self.guards])
+        self.order = self._reachable([*self.outputs, *self.guards])
         kept = set(self.order)
         self.boundaries = [
             start for start in trace.boundaries if kept.intersection(range(start))
         ]
 
-    def reachable(self, ends):
-        """The nodes that some are computed from, and they themselves."""
+    def with_nodes(self, nodes):
+        """The program with other operations, that compute the same."""
+        other = copy(self)
+        other.nodes = nodes
+        other.order = other._reachable([*self.outputs, *self.guards])
+        return other
+
+    def _reachable(self, ends):
         needed, waiting = set(), list(ends)
         while waiting:
             node = waiting.pop()

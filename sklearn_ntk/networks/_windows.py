@@ -3,6 +3,7 @@
 import itertools
 import math
 from functools import cached_property, reduce
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +22,31 @@ def per_axis(value, n_axes, layer, name):
             f"one element for each of the {n_axes} axes of an image. Got {value!r}."
         )
     return tuple(int(v) for v in values)
+
+
+class Additions(NamedTuple):
+    """How the sums along one axis of the images come about.
+
+    Attributes
+    ----------
+    axes : list of int
+        This axis of the images on each side.
+    length : int
+        Of what comes out.
+    first : tuple of slice or None
+        Index of the part of the input that all of the output begins with.
+    others : list of tuple
+        Indices of the output, and of what is to be added there.
+    """
+
+    axes: list
+    length: int
+    first: tuple | None
+    others: list
+
+    def shape(self, before):
+        """The shape of the output."""
+        return tuple(self.length if i in self.axes else n for i, n in enumerate(before))
 
 
 class Windows(PixelMap):
@@ -114,12 +140,13 @@ class Windows(PixelMap):
         """
         rest = a.shape
         a = xp.reshape(a, self.expanded(rest, sides))
-        for shape, first, additions in self.additions(a.shape, sides):
-            if first is None:
+        for axis in self.additions(sides, len(rest)):
+            if axis.first is None:
+                shape = axis.shape(a.shape)
                 out = xp.zeros(shape, dtype=a.dtype, device=a.device)
             else:  # which costs less than to add to zeros
-                out = xp.asarray(a[first], copy=True)
-            for to, source in additions:
+                out = xp.asarray(a[axis.first], copy=True)
+            for to, source in axis.others:
                 out[to] += a[source]
             a = out
         size = math.prod(self.output)
@@ -135,38 +162,32 @@ class Windows(PixelMap):
             for n in (self.shape if i in sides else (length,))
         )
 
-    def additions(self, shape, sides):
-        """What to add to what, one axis of the images after the other.
+    def additions(self, sides, n_dims):
+        """What is to be added to what, one axis of the images after the other.
 
         Parameters
         ----------
-        shape : tuple of int
-            Of an array with images for its axes `sides`.
         sides : tuple of int
+            Axes that are images, of arrays with `n_dims` axes.
 
         Yields
         ------
-        shape : tuple of int
-            Of the output.
-        first : tuple of slice or None
-            Index of a part of the input that all of the output begins with.
-        additions : list of tuple
-            Indices of the output, and of what is to be added there.
+        Additions
         """
         n_axes = len(self.shape)
+        n_dims += (n_axes - 1) * len(sides)
         for k, (taps, length) in enumerate(zip(self.taps, self.output, strict=True)):
             axes = [side + (n_axes - 1) * i + k for i, side in enumerate(sides)]
-            shape = tuple(length if i in axes else n for i, n in enumerate(shape))
-            whole, first, additions = (slice(0, length, 1),) * len(axes), None, []
+            whole, first, others = (slice(0, length, 1),) * len(axes), None, []
             for runs in taps:
                 for chosen in itertools.product(runs, repeat=len(axes)):
                     to, source = zip(*chosen, strict=True)
-                    parts = [_part(len(shape), axes, part) for part in (to, source)]
+                    parts = [_part(n_dims, axes, part) for part in (to, source)]
                     if first is None and to == whole:
                         first = parts[1]
                     else:
-                        additions.append(parts)
-            yield shape, first, additions
+                        others.append(parts)
+            yield Additions(axes, length, first, others)
 
     def size(self, full):
         return math.prod(self.output), full
