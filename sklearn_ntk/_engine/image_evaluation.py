@@ -76,7 +76,10 @@ class ImageBlocks:
         """The values of a block, and whether any is infinite."""
         if not hasattr(self.scratch, "buffers"):
             self.scratch.buffers = self.runner.scratch()
-        values, guarded = self.runner.run(rows, columns, self.scratch.buffers)
+        on_diagonal = self.evaluation.symmetric and columns.start < rows.stop
+        values, guarded = self.runner.run(
+            rows, columns, self.scratch.buffers, on_diagonal
+        )
         if self.diagonal is not None:
             self._keep_diagonal(rows, columns, values, guarded)
         cos = self.unit_x[rows] @ self.unit_y[columns].T

@@ -67,13 +67,15 @@ class ImageNumpyProgram:
                     sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
         return (buffers, [np.empty(size, self.dtype) for size in sizes]), {}
 
-    def run(self, rows, columns, scratch):
+    def run(self, rows, columns, scratch, on_diagonal):
         """The outputs for a block, and the mask of pairs they are not right for.
 
         Parameters
         ----------
         rows, columns : slice
         scratch : tuple
+        on_diagonal : bool
+            Whether the block begins at the diagonal; all pairs are computed even so.
 
         Returns
         -------

@@ -8,7 +8,6 @@ their share of its sums to a buffer, which the next stage starts from.
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +19,6 @@ __all__ = [
     "Plan",
     "Stage",
     "n_pairs",
-    "planned",
     "results",
     "sources",
     "space_of",
@@ -232,12 +230,6 @@ class Plan:
                     if value in self.stored:
                         pairs = needed[stage.labels[space]]
                         wanted[value] = pairs | wanted.get(value, False)
-
-
-@lru_cache(maxsize=4)
-def planned(steps, outputs):
-    """The plan of a program, of any rows."""
-    return Plan(steps, outputs)
 
 
 def space_of(step):

@@ -224,7 +224,7 @@ def _matrix(rows, dtype):
     )
 
 
-def source_of(segment, dtype, sums=()):
+def source_of(segment, dtype, sums=(), *, paired=False):
     """The source of a function that runs a segment on a part of a row.
 
     Parameters
@@ -233,12 +233,15 @@ def source_of(segment, dtype, sums=()):
     dtype : str
     sums : sequence of int
         Inputs that are the sum of three arrays.
+    paired : bool, default=False
+        Whether there is a row of X for each of Y.
     """
-    n_rows, n_inputs = len(segment.rows_y), len(segment.inputs)
+    n_inputs = len(segment.inputs)
     read = [
         [f"p{k}", f"q{k}", f"r{k}"] if k in sums else [f"p{k}"] for k in range(n_inputs)
     ]
-    names = [f"y_{k}" for k in range(n_rows)]
+    names = [f"x_{k}" for k in range(len(segment.rows_x))] if paired else []
+    names += [f"y_{k}" for k in range(len(segment.rows_y))]
     names += [name for parts in read for name in parts]
     names += [f"o{k}" for k in range(len(segment.outputs))]
     code = _with_angles(segment)
@@ -256,8 +259,9 @@ def source_of(segment, dtype, sums=()):
         "    guarded = carray(guarded_, n)",
         *(f"    {name} = carray({name}_, n)" for name in names),
         *(f"    s{k} = s[{k}]" for k in range(len(segment.numbers))),
-        *_loads("x", segment.rows_x, "x[{}]", "    "),
+        *([] if paired else _loads("x", segment.rows_x, "x[{}]", "    ")),
         "    for j in range(n):",
+        *(_loads("x", segment.rows_x, "x_{}[j]", "        ") if paired else []),
         *_loads("y", segment.rows_y, "y_{}[j]", "        "),
     ]
     body = [
