@@ -2,7 +2,8 @@
 
 Values lie in one array of cells, a cell for each pair of pixels: the numbers of one
 row of X with as many rows of Y as a cell is wide, or of as many pairs of rows, in whole
-vectors.
+vectors. What is done with cells that lie one after the other is done with all of them
+at once, as a *run*.
 """
 
 import numba
@@ -10,13 +11,12 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from sklearn_ntk._engine.image_plan import TAPS
 from sklearn_ntk._engine.numba_driver import call
 from sklearn_ntk._engine.vector_width import wide_vectors
 
-__all__ = ["INPUT", "JOIN", "PAIRED_INPUT", "SEGMENT", "SPREAD", "VECTOR", "run"]
+__all__ = ["INPUT", "SEGMENT", "SUM", "VECTOR", "run"]
 
-INPUT, PAIRED_INPUT, SEGMENT, JOIN, SPREAD = range(5)  # kinds of steps
+INPUT, SEGMENT, SUM = range(3)  # kinds of steps
 VECTOR = 64  # bytes
 MOST = 2**10  # arrays of a segment
 
@@ -74,239 +74,201 @@ def weighted(typing_context, to, a, b, c, u, v, w, size, one):
     return numba.types.none(*[address] * 4, u, v, w, address, one), generate
 
 
+@intrinsic
+def item(typing_context, address, index, like):
+    """The number at a place of an array of such numbers as `like`.
+
+    Where arrays are passed on, their references are counted, which threads wait for.
+    """
+
+    def generate(context, builder, signature, values):
+        pointer = builder.inttoptr(values[0], values[2].type.as_pointer())
+        return builder.load(builder.gep(pointer, [values[1]]))
+
+    return like(numba.types.intp, numba.types.intp, like), generate
+
+
+@intrinsic
+def put(typing_context, address, index, value):
+    """Set a number of an array of integers."""
+
+    def generate(context, builder, signature, values):
+        pointer = builder.inttoptr(values[0], values[2].type.as_pointer())
+        builder.store(values[2], builder.gep(pointer, [values[1]]))
+        return context.get_dummy_value()
+
+    return numba.types.none(*[numba.types.intp] * 3), generate
+
+
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def _input(low, high, pixels, x, of_y, to, stored, size):
-    """Inner products of pixels: `x` has those of a row, (P, C), C = 3, 5, 7, ..."""
+def _inputs(runs, count, x, n_features, n_pixels, y, z, one, start, size):
+    """Inner products of pixels, of 3, 5, 7, ... features.
+
+    Those of a row of X are at `x`, (P, C), unless there is a row for each of Y. In
+    cells, for each feature one pixel after the other, are those of Y at `y`, and of X
+    at `z`.
+    """
     wide()
-    one = x.dtype.type(1)
-    for e in range(low, high):
-        pair, p, q = pixels[e, 0], pixels[e, 1], pixels[e, 2]
-        at = to + (pair if stored else e - low) * size
-        u = x[p]
-        y = of_y + q * len(u) * size
-        weighted(at, y, y + size, y + 2 * size, u[0], u[1], u[2], size, one)
-        for k in range(3, len(u), 2):
-            a, b = y + k * size, y + (k + 1) * size
-            weighted(at, at, a, b, one, u[k], u[k + 1], size, one)
-
-
-@numba.njit(nogil=True, error_model="numpy", cache=True)
-def _paired_input(low, high, pixels, one, n_channels, of_x, of_y, to, stored, size):
-    """The same where the features of both rows of each pair are there, as cells."""
-    wide()
-    for e in range(low, high):
-        pair, p, q = pixels[e, 0], pixels[e, 1], pixels[e, 2]
-        at = to + (pair if stored else e - low) * size
-        x, y = of_x + p * n_channels * size, of_y + q * n_channels * size
-        a, b = size, 2 * size
-        weighted(at, y, y + a, y + b, x, x + a, x + b, size, one)
-        for k in range(3, n_channels, 2):
-            a, b = k * size, (k + 1) * size
-            weighted(at, at, y + a, y + b, one, x + a, x + b, size, one)
-
-
-@numba.njit(nogil=True, error_model="numpy", cache=True)
-def _segment(low, high, first, pixels, row, x, numbers, tables, start, size, ends):
-    """A segment, on each pair of pixels of a component."""
-    function, _, _, aside, constants, n_x, at_x, n_y, at_y, n_cells, at = row
-    of_x, of_y, places, sums = tables
-    width, guard, arrays = ends
-    address = arrays.ctypes.data
-    for e in range(low, high):
-        pair, p, q = pixels[e, 0], pixels[e, 1], pixels[e, 2]
-        for k in range(n_x):
-            arrays[k] = numbers + (of_x[at_x + k] + p) * size
-        m = n_x
-        for k in range(n_y):
-            arrays[m + k] = numbers + (of_y[at_y + k] + q) * size
-        m += n_y
-        for k in range(at, at + n_cells):
-            if places[k, 2] < 0:
-                place = pair if places[k, 1] else e - low
-                arrays[m] = start + (places[k, 0] + place) * size
-                m += 1
+    aside = n_pixels * size
+    for k in range(0, 4 * count, 4):
+        full = size * item(runs, k, 0)
+        to = start + size * item(runs, k + 1, 0)
+        u, v = n_features * item(runs, k + 2, 0), z + size * item(runs, k + 2, 0)
+        w = y + size * item(runs, k + 3, 0)
+        a, b = aside, 2 * aside
+        if x == 0:
+            weighted(to, w, w + a, w + b, v, v + a, v + b, full, one)
+        else:
+            f, g, h = item(x, u, one), item(x, u + 1, one), item(x, u + 2, one)
+            weighted(to, w, w + a, w + b, f, g, h, full, one)
+        for m in range(3, n_features, 2):
+            a, b = m * aside, (m + 1) * aside
+            if x == 0:
+                weighted(to, to, w + a, w + b, one, v + a, v + b, full, one)
             else:
-                link = places[k, 2] + (e - first) * TAPS
-                for t in range(TAPS):
-                    arrays[m + t] = start + sums[link + t] * size
-                m += TAPS
-        call(function, x + p * aside, constants, width, address, guard)
+                g, h = item(x, u + m, one), item(x, u + m + 1, one)
+                weighted(to, to, w + a, w + b, one, g, h, full, one)
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def _join(low, high, pixels, links, weights, taps, source, to, stored, size):
-    """Weighted sums within a component, of 3, 5, 7, ... cells each."""
+def _segments(runs, n, count, segment, row, of_x, of_y, start, width, size, ends):
+    """A segment on some cells."""
+    guard, arrays = ends
+    function, x, down = item(segment, 0, 0), item(segment, 1, 0), item(segment, 2, 0)
+    aside, numbers = item(segment, 3, 0), item(segment, 4, 0)
+    n_x, at_x = item(segment, 5, 0), item(segment, 6, 0)
+    n_y, at_y = item(segment, 7, 0), item(segment, 8, 0)
+    x += row * down
+    for k in range(0, n * count, n):
+        p, q = item(runs, k + 1, 0), item(runs, k + 2, 0)
+        for m in range(n_x):
+            put(arrays, m, start + (item(of_x, at_x + m, 0) + p) * size)
+        for m in range(n_y):
+            put(arrays, n_x + m, start + (item(of_y, at_y + m, 0) + q) * size)
+        for m in range(3, n):
+            put(arrays, n_x + n_y + m - 3, start + item(runs, k + m, 0) * size)
+        full = item(runs, k, 0) * width
+        call(function, x + p * aside, numbers, full, arrays, guard)
+
+
+@numba.njit(nogil=True, error_model="numpy", cache=True)
+def _sums(runs, count, weights, one, start, size):
+    """Weighted sums of three cells each."""
     wide()
-    one = weights.dtype.type(1)
-    for e in range(low, high):
-        at = to + (pixels[e, 0] if stored else e - low) * size
-        k = (e - low) * taps
-        a, b, c = links[k], links[k + 1], links[k + 2]
-        weighted(
-            at,
-            source + a * size,
-            source + b * size,
-            source + c * size,
-            weights[k],
-            weights[k + 1],
-            weights[k + 2],
-            size,
-            one,
+    for k in range(count):
+        m = 5 * k
+        full, to = item(runs, m, 0) * size, start + item(runs, m + 1, 0) * size
+        a, b = start + item(runs, m + 2, 0) * size, start + item(runs, m + 3, 0) * size
+        c, m = start + item(runs, m + 4, 0) * size, 3 * k
+        u, v, w = (
+            item(weights, m, one),
+            item(weights, m + 1, one),
+            item(weights, m + 2, one),
         )
-        for m in range(k + 3, k + taps, 2):
-            a, b = source + links[m] * size, source + links[m + 1] * size
-            weighted(at, at, a, b, one, weights[m], weights[m + 1], size, one)
+        weighted(to, a, b, c, u, v, w, full, one)
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
-def _spread(low, high, pixels, heads, ends, weights, source, stored, to, size):
-    """What a component adds to sums over the whole stage."""
-    wide()
-    one, zero = weights.dtype.type(1), weights.dtype.type(0)
-    for e in range(low, high):
-        a = source + (pixels[e, 0] if stored else e - low) * size
-        for k in range(heads[e - low], heads[e - low + 1]):
-            at = to + ends[k] * size
-            weighted(at, at, a, a, one, weights[k], zero, size, one)
-
-
-@numba.njit(nogil=True, error_model="numpy", cache=True)
-def run(plan, segments, x, numbers, features, cells, row, outputs, guarded):
+def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
     """Run a program on rows of X and as many rows of Y, or pairs, as cells are wide.
 
     Parameters
     ----------
-    plan : tuple
+    tables : tuple
         stages : array of shape (n_stages, 3)
             The first step, the one after the last, and the number of components.
-        steps : array of shape (n_steps, 7)
-            Kind and space; where a segment is in its table, or where links begin and
-            how many each sum has; the first cell of what comes out (of what goes in,
-            of sums that end a stage) and whether all pairs have one; the first cell of
-            the other end.
-        pixels : array of shape (n, 3)
-            Pairs of pixels of all spaces, component by component: their number, the
-            pixel of x and that of x'.
-        bounds : array of shape (n_spaces, n_components + 1)
-            Where components begin in it.
-        links, link_weights : array
-            What sums within a component are made of.
-        heads, ends, end_weights : array
-            Of sums that end a stage: where those that a pair counts in begin, their
-            pairs and weights.
-        cleared, results : array
-            Cells that start at 0, as pairs (first, number), and cells of outputs.
+        steps : array of shape (n_steps, 6)
+            Kind, numbers of a run, where its runs, their weights and its bounds begin
+            in the next, and the segment.
+        runs : array
+            How many cells a run has, and the first of each array; of inputs and
+            segments, first the pixel of x and that of x'.
+        weights : array of shape (n, 3)
+            Of sums.
+        bounds : array
+            Where the runs of components begin.
+        cleared : array of shape (n, 2)
+            Cells that start at 0, as pairs (first, number).
+        results : array
+            Cells of outputs.
     segments : tuple
-        table : array of shape (n_segments, 11)
+        table : array of shape (n_segments, 9)
             Addresses of the function, of the numbers of pixels of X with the steps
             between rows and pixels, of its other numbers; how many arrays there are of
-            pixels of X, of those of Y and of cells, each with where those begin in the
-            next.
+            pixels of X, and of those of Y, each with where those begin in the next.
         of_x, of_y : array
-            Where numbers of the pixels of X and Y begin, of pairs of rows.
-        places : array of shape (n, 3)
-            The first cell of values, and whether all pairs have one; or where links
-            begin of sums that are made on reading, else -1.
-        sums : array
-            Cells that these add up, three for each pair.
+            Cells where numbers of the pixels of X and Y begin.
+        features : array of shape (2,)
+            Cells where the features of pixels begin, of Y and of X.
     x : array of shape (n, P, C)
         Features of the pixels of X.
-    numbers : array of shape (n_numbers, width)
-        Numbers for the rows of Y: the features of their pixels, (P', C), and then those
-        that segments take. For pairs of rows, those of X after them.
-    features : int
-        Where the latter begin.
-    cells : array
+    paired : bool
+        Whether there is a row of X for each of Y, in cells.
+    cells : array of shape (n_cells, width)
+    nothing : int
+        The first of cells of zeros, as many as there are in `guarded`.
     row : int
         The first row; 0 for pairs.
     outputs : array of shape (n_outputs, n_rows, width)
-    guarded : array of uint8, shape (n_rows, width)
+    guarded : array of uint8, shape (n_rows, longest, width)
+        For cells of runs: it counts whether there is any.
     """
-    stages, steps, pixels, bounds, links, link_weights = plan[:6]
-    heads, ends, end_weights, cleared, results = plan[6:]
-    table, of_x, of_y, places, sums = segments
-    width, start, of_columns = numbers.shape[1], cells.ctypes.data, numbers.ctypes.data
-    size = width * cells.itemsize
+    stages, steps, runs, weights, bounds, cleared, results = tables
+    table, of_x, of_y, features = segments
+    width, start, one = cells.shape[1], cells.ctypes.data, cells.dtype.type(1)
+    item_size, n_pixels, n_features = cells.itemsize, x.shape[1], x.shape[2]
+    size = width * item_size
     arrays = np.empty(MOST, np.intp)
+    of_runs, of_weights, of_segments = (
+        runs.ctypes.data,
+        weights.ctypes.data,
+        table.ctypes.data,
+    )
+    of_x, of_y, of_arrays = of_x.ctypes.data, of_y.ctypes.data, arrays.ctypes.data
+    y, z = start + features[0] * size, start + features[1] * size
     guarded[:] = 0
+    cells[nothing : nothing + guarded.shape[1]] = 0.0
     for r in range(guarded.shape[0]):
         guard = guarded[r:].ctypes.data
+        of_row = 0 if paired else x[row + r :].ctypes.data
         for i in range(len(cleared)):
-            begin = cleared[i, 0] * width
-            cells[begin : begin + cleared[i, 1] * width] = 0.0
+            cells[cleared[i, 0] : cleared[i, 0] + cleared[i, 1]] = 0.0
         for s in range(len(stages)):
             for component in range(stages[s, 2]):
                 for i in range(stages[s, 0], stages[s, 1]):
-                    kind, space, a, b, base, stored, other = steps[i]
-                    low, high = bounds[space, component], bounds[space, component + 1]
-                    done = low - bounds[space, 0]
-                    cell = start + base * size
-                    if kind == SEGMENT:
-                        _segment(
-                            low,
-                            high,
-                            bounds[space, 0],
-                            pixels,
-                            table[a],
-                            table[a, 1] + (row + r) * table[a, 2],
-                            of_columns,
-                            (of_x, of_y, places, sums),
+                    n, at = steps[i, 1], steps[i, 4] + component
+                    low, count = bounds[at], bounds[at + 1] - bounds[at]
+                    part = of_runs + 8 * (steps[i, 2] + low * n)
+                    if steps[i, 0] == SUM:
+                        own = of_weights + 3 * item_size * (steps[i, 3] + low)
+                        _sums(part, count, own, one, start, size)
+                    elif steps[i, 0] == SEGMENT:
+                        _segments(
+                            part,
+                            n,
+                            count,
+                            of_segments + 8 * 9 * steps[i, 5],
+                            row + r,
+                            of_x,
+                            of_y,
                             start,
+                            width,
                             size,
-                            (width, guard, arrays),
-                        )
-                    elif kind == JOIN:
-                        k = a + done * b
-                        _join(
-                            low,
-                            high,
-                            pixels,
-                            links[k:],
-                            link_weights[k:],
-                            b,
-                            start + other * size,
-                            cell,
-                            stored,
-                            size,
-                        )
-                    elif kind == SPREAD:
-                        _spread(
-                            low,
-                            high,
-                            pixels,
-                            heads[a + done :],
-                            ends,
-                            end_weights,
-                            cell,
-                            stored,
-                            start + other * size,
-                            size,
-                        )
-                    elif kind == INPUT:
-                        _input(
-                            low,
-                            high,
-                            pixels,
-                            x[row + r],
-                            of_columns,
-                            cell,
-                            stored,
-                            size,
+                            (guard, of_arrays),
                         )
                     else:
-                        _paired_input(
-                            low,
-                            high,
-                            pixels,
-                            cells.dtype.type(1),
-                            x.shape[2],
-                            of_columns + features * size,
-                            of_columns,
-                            cell,
-                            stored,
+                        _inputs(
+                            part,
+                            count,
+                            of_row,
+                            n_features,
+                            n_pixels,
+                            y,
+                            z,
+                            one,
+                            start,
                             size,
                         )
         for k in range(len(results)):
-            begin = results[k] * width
-            outputs[k, r] = cells[begin : begin + width]
-    return 0
+            outputs[k, r] = cells[results[k]]
+    return arrays[0]

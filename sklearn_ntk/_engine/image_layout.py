@@ -1,26 +1,19 @@
-"""Where values of pairs of pixels are kept, and which of them each step is made of."""
+"""What the driver is told of a plan, in tables."""
 
 from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_ntk._engine.image_driver import INPUT, JOIN, PAIRED_INPUT, SEGMENT, SPREAD
-from sklearn_ntk._engine.image_plan import (
-    TAPS,
-    Move,
-    Plan,
-    n_pairs,
-    results,
-    sources,
-    space_of,
-)
+from sklearn_ntk._engine.image_cells import Cells, Spaces
+from sklearn_ntk._engine.image_driver import INPUT, SEGMENT, SUM
+from sklearn_ntk._engine.image_plan import TAPS, Move, Plan, space_of
 
 __all__ = ["Layout", "laid_out", "table_of"]
 
 
 class Layout:
-    """What the driver is told of a plan, the same for all rows.
+    """The tables of a plan, the same for all rows.
 
     Parameters
     ----------
@@ -31,80 +24,137 @@ class Layout:
 
     Attributes
     ----------
-    plan : tuple of array
+    tables : tuple of array
         What the driver takes.
-    cells : _Cells
+    cells : Cells
     paired : bool
         Whether pixels are paired with others than those in the same place.
     n_pairs : int
         Pairs of pixels of the largest space.
-    sums : array
-        Cells, three each, that segments add up as they read them.
-    places : array
-        Cells that segments read and write.
     segments : list of tuple
-        In the order of the driver's table: the place of each in the program, how many
+        In the order of their numbers: the place of each in the program, how many
         pixels an image has there, and which of its inputs are sums.
-    at : list of tuple
-        Where the places of each begin, and how many it has.
+    longest : int
+        Cells that are zero, and those of a run, at most.
     """
 
     def __init__(self, plan, outputs, dtype):
-        self._spaces, self.cells = _Spaces(plan.stages), _Cells(plan)
+        self.cells, self._spaces = Cells(plan), Spaces(plan.stages)
         self.paired = any(side > 0 for side in self._spaces.sides)
         labels = [of for stage in plan.stages for of in stage.labels.values()]
         self.n_pairs = max(map(len, labels))
-        self._links, self._ends = _Links(dtype), _Ends(dtype)
-        self._sums = _Sums(self.cells.nothing)
-        self.segments, self.at, self.places = [], [], []
-        stages, steps = [], []
+        self.longest = self.cells.largest if self.paired else 1
+        self.segments, self._runs, stages = [], _Runs(dtype, merged=self.paired), []
         for stage in plan.stages:
-            first = len(steps)
-            steps += [self._row(stage, place, step) for place, step in stage.steps]
-            stages.append((first, len(steps), int(np.sum(stage.needed))))
-        self.plan = (
+            first, self._stage = len(self._runs.steps), stage
+            self._runs.n_components = n = int(np.sum(stage.needed))
+            for place, step in stage.steps:
+                if isinstance(step, Move):
+                    (self._spread if step.ends else self._join)(step)
+                elif step.kind == "product":
+                    self._input(step)
+                else:
+                    self._segment(place, step)
+            stages.append((first, len(self._runs.steps), n))
+        self.tables = (
             table_of(stages, 3),
-            table_of(steps, 7),
-            *self._spaces.arrays(),
-            *self._links.arrays(),
-            *self._ends.arrays(),
+            *self._runs.tables(),
             table_of(self.cells.cleared, 2),
             np.array([self.cells.of[node][0] for node in outputs], np.int64),
         )
-        self.places, self.sums = table_of(self.places, 3), self._sums.links()
 
-    def _row(self, stage, place, step):
-        """What the driver is told of a step."""
-        of, space = self.cells.of, self._spaces.index(stage, space_of(step))
-        if not isinstance(step, Move):
-            if step.kind == "product":
-                (node,) = step.results
-                kind = PAIRED_INPUT if self.paired else INPUT
-                return kind, space, 0, 0, *of[node], 0
-            cells = [self._cell(stage, space, s) for s in step.sources]
-            sums = tuple(k for k, (_, _, links) in enumerate(cells) if links >= 0)
-            cells += [(*of[value], -1) for value in step.results]
-            self.segments.append((place, step.space[0], sums))
-            self.at.append((len(cells), len(self.places)))
-            self.places += cells
-            return SEGMENT, space, len(self.segments) - 1, 0, 0, 0, 0
-        source, target = of[step.source], of[step.target]
-        members = self._spaces.members[space]
-        if step.ends:
-            begin = self._ends.add(step.matrix, members)
-            return SPREAD, space, begin, 0, *source, target[0]
-        at = self._spaces.places(stage, step.before, stored=source[1])
-        links = self._links.add(step.matrix, members, at, stored=source[1])
-        return JOIN, space, *links, *target, source[0]
+    def _at(self, value, number, members=None):
+        """The cell of a value for each member of a space, or for some pairs of it."""
+        first, stored = self.cells.of[value]
+        pairs = self._spaces.members[number] if members is None else members
+        return first + (pairs if stored else self._spaces.at[number][pairs])
 
-    def _cell(self, stage, space, source):
-        """Where a segment finds what it reads, and the links if that is a sum."""
-        if not isinstance(source, Move):
-            return *self.cells.of[source], -1
-        first, stored = self.cells.of[source.source]
-        at = self._spaces.places(stage, source.before, stored=stored)
-        members = self._spaces.members[space]
-        return first, 0, self._sums.add(source.matrix, members, at + first)
+    def _number(self, step):
+        return self._spaces.index(self._stage, space_of(step))
+
+    def _input(self, step):
+        number = self._number(step)
+        cells = self._at(step.results[0], number), *self._spaces.pixels(number)
+        self._runs.add(INPUT, cells, self._spaces.owners[number])
+
+    def _segment(self, place, step):
+        number, columns, sums = self._number(step), [], []
+        for k, source in enumerate(step.sources):
+            if isinstance(source, Move):
+                columns += self._terms(source, number)
+                sums.append(k)
+            else:
+                columns.append(self._at(source, number))
+        columns += [self._at(value, number) for value in step.results]
+        cells = *self._spaces.pixels(number), *columns
+        owners, index = self._spaces.owners[number], len(self.segments)
+        self._runs.add(SEGMENT, cells, owners, segment=index)
+        self.segments.append((place, step.space[0], tuple(sums)))
+
+    def _terms(self, move, number):
+        """The cells that a segment adds up as it reads them."""
+        matrix = move.matrix[self._spaces.members[number]]
+        before = self._spaces.index(self._stage, move.before)
+        inside = np.arange(TAPS) < np.diff(matrix.indptr)[:, None]
+        own = self._spaces.at[number][self._spaces.members[number]]
+        nothing = self.cells.nothing + (own if self.paired else 0 * own)
+        links = np.tile(nothing[:, None], TAPS)
+        links[inside] = self._at(move.source, before, matrix.indices)
+        return list(links.T)
+
+    def _join(self, move):
+        """Weighted sums within a component."""
+        number = self._number(move)
+        matrix = move.matrix[self._spaces.members[number]]
+        before = self._spaces.index(self._stage, move.before)
+        counts = np.diff(matrix.indptr)
+        taps = max(TAPS, int(counts.max()) // 2 * 2 + 1)
+        inside = np.arange(taps) < counts[:, None]
+        links, weights = np.zeros(inside.shape, np.int64), np.zeros(inside.shape)
+        links[inside] = self._at(move.source, before, matrix.indices)
+        weights[inside] = matrix.data
+        # of what is not there there is none of a cell that is
+        links = np.where(inside, links, links[:, :1])
+        to, owners = self._at(move.target, number), self._spaces.owners[number]
+        self._sum(to, links, weights, owners)
+
+    def _sum(self, to, links, weights, owners):
+        """Sums of three cells and, in their turn, of each sum with two more."""
+        parts = [(to, *links[:, :TAPS].T)], [weights[:, :TAPS]], [owners]
+        for k in range(TAPS, links.shape[1], 2):
+            more = weights[:, k] != 0.0
+            a, b = links[more, k : k + 2].T
+            parts[0].append((to[more], to[more], a, b))
+            ones = np.ones((len(a), 1))
+            parts[1].append(np.hstack([ones, weights[more, k : k + 2]]))
+            parts[2].append(owners[more])
+        columns = np.concatenate([np.array(part) for part in parts[0]], axis=1)
+        weights, owners = (np.concatenate(part) for part in parts[1:])
+        order = np.argsort(owners, kind="stable")
+        self._runs.add(SUM, columns[:, order], owners[order], weights[order])
+
+    def _spread(self, move):
+        """What components add to sums over the whole stage, by twos."""
+        number = self._number(move)
+        matrix = sparse.csr_array(move.matrix.T)[self._spaces.members[number]]
+        counts = np.diff(matrix.indptr)
+        owners = np.repeat(self._spaces.owners[number], counts)
+        source = np.repeat(self._at(move.source, number), counts)
+        to = self.cells.of[move.target][0] + matrix.indices
+        order = np.lexsort((source, to, owners))
+        owners, source, to = owners[order], source[order], to[order]
+        weights = matrix.data[order]
+        new = np.append(True, (np.diff(owners) != 0) | (np.diff(to) != 0))
+        starts = np.flatnonzero(new)
+        is_first = (np.arange(len(to)) - starts[np.cumsum(new) - 1]) % 2 == 0
+        first = np.flatnonzero(is_first)
+        second = np.minimum(first + 1, len(to) - 1)
+        has_second = ~is_first[second]
+        second = np.where(has_second, second, first)
+        rows = to[first], to[first], source[first], source[second]
+        ones = np.ones(len(first))
+        weights = ones, weights[first], weights[second] * has_second
+        self._runs.add(SUM, rows, owners[first], np.stack(weights, axis=1))
 
 
 @lru_cache(maxsize=4)
@@ -118,231 +168,70 @@ def table_of(rows, n):
     return np.array(rows, np.int64).reshape(-1, n)
 
 
-class _Spaces:
-    """Pairs of pixels of all stages, sorted by component.
+class _Runs:
+    """What steps do, in runs: of cells that lie one after the other in all arrays.
+
+    A run of cells is one cell, of as many lanes; and so do the numbers of pixels lie.
+
+    Parameters
+    ----------
+    dtype : str
+        Of weights.
+    merged : bool
+        Whether runs may be longer than one.
 
     Attributes
     ----------
-    members : list of array
-        For each space of a stage its pairs, in components that are needed.
+    steps : list of tuple
+    n_components : int
+        Of the stage.
     """
 
-    def __init__(self, stages):
-        self.members, self.bounds, self.sides = [], [], []
-        self.known, self.at = {}, []
-        for stage in stages:
-            rank = np.cumsum(stage.needed) - 1
-            for space, labels in stage.labels.items():
-                self.known[id(stage), space] = len(self.members)
-                pairs = np.flatnonzero(stage.needed[labels])
-                pairs = pairs[np.argsort(labels[pairs], kind="stable")]
-                counts = np.bincount(
-                    rank[labels[pairs]], minlength=int(np.sum(stage.needed))
-                )
-                bounds = np.concatenate([[0], np.cumsum(counts)])
-                at = np.zeros(len(labels), np.int64)
-                at[pairs] = np.arange(len(pairs)) - np.repeat(bounds[:-1], counts)
-                self.members.append(pairs)
-                self.bounds.append(bounds)
-                self.at.append(at)
-                self.sides.append(_side(space))
+    def __init__(self, dtype, *, merged):
+        self.dtype, self.merged, self.n_components = dtype, merged, 0
+        self.steps, self._found = [], {}
+        self._runs, self._weights, self._bounds = [], [], []
+        self._n_runs = self._n_weights = self._n_bounds = 0
 
-    def index(self, stage, space):
-        """The number of a space of a stage."""
-        return self.known[id(stage), space]
-
-    def places(self, stage, space, *, stored):
-        """For each pair its place among the cells of a value."""
-        at = self.at[self.index(stage, space)]
-        return np.arange(len(at)) if stored else at
-
-    def arrays(self):
-        """All members with both their pixels, and the bounds of components in them."""
-        starts = np.cumsum([0, *map(len, self.members)])
-        most = max(map(len, self.bounds))
-        bounds = np.zeros((len(self.bounds), most), np.int64)
-        for row, own, start in zip(bounds, self.bounds, starts[:-1], strict=True):
-            row[: len(own)] = own + start
-        members = np.concatenate(self.members).astype(np.int64)
-        sides = np.repeat(self.sides, list(map(len, self.members)))
-        p, q = np.divmod(members, np.where(sides > 0, sides, 1))
-        pixels = np.stack([members, p, np.where(sides > 0, q, p)], axis=1)
-        return pixels, bounds
-
-
-def _side(space):
-    """Number of pixels of an image; 0 where each is paired with itself alone."""
-    size, full = space
-    return size if full is True else 0
-
-
-class _Cells:
-    """Where values are kept.
-
-    A value that a whole stage computes before it is used has a cell for each pair.
-    Others have as many as the largest component has pairs, and give them up.
-
-    Attributes
-    ----------
-    of : dict
-        For each value its first cell, and whether all pairs have one.
-    cleared : list of tuple
-        First cells and numbers of those that sums are added up in.
-    count, n_local : int
-        How many cells there are, and how many of these a component needs.
-    nothing : int
-        A cell of zeros.
-    """
-
-    def __init__(self, plan):
-        self.of, self.cleared, self.count = {}, [], 0
-        for stage in plan.stages:
-            for _, step in stage.steps:
-                self._store(step, plan.stored)
-        self.largest = max(
-            int(np.max(np.bincount(labels, minlength=len(stage.needed))[stage.needed]))
-            for stage in plan.stages
-            for labels in stage.labels.values()
-        )
-        n_values = max(self._place(stage) for stage in plan.stages)
-        self.n_local = max(1, n_values) * self.largest
-        self.nothing = self.count + self.n_local
-        self.cleared.append((self.nothing, 1))  # it moves with the width of cells
-        self.count = self.nothing + 1
-
-    def _store(self, step, stored):
-        is_sum = isinstance(step, Move)
-        size = step.matrix.shape[0] if is_sum else n_pairs(step.space)
-        for value in results(step):
-            if value not in stored:
-                continue
-            if is_sum and step.ends:
-                self.cleared.append((self.count, size))
-            self.of[value] = self.count, 1
-            self.count += size
-
-    def _place(self, stage):
-        """Give values of a stage cells, in turns; return how many there are at once."""
-        last = {
-            value: k
-            for k, (_, step) in enumerate(stage.steps)
-            for value in (*results(step), *sources(step))
-        }
-        free, n_values = [], 0
-        for k, (_, step) in enumerate(stage.steps):
-            for value in results(step):
-                if value in self.of:
-                    continue
-                if not free:
-                    free.append((self.count + n_values * self.largest, 0))
-                    n_values += 1
-                self.of[value] = free.pop()
-            done = (self.of[value] for value in last if last[value] == k)
-            free += [place for place in done if not place[1]]
-        return n_values
-
-
-class _Links:
-    """What sums within components are made of, in tables of as many for each."""
-
-    def __init__(self, dtype):
-        self.dtype, self.found, self.parts, self.count = dtype, {}, [], 0
-
-    def add(self, matrix, members, at, *, stored):
-        """Where the links of a matrix begin, and how many there are for each pair.
+    def add(self, kind, columns, owners, weights=None, segment=0):
+        """Add a step.
 
         Parameters
         ----------
-        matrix : CSR array
-        members : array
-            Pairs that come out, in order.
-        at : array
-            Places of the pairs that go in.
-        stored : bool
-            Tells places apart.
+        kind : int
+        columns : sequence of array
+            Cells, or pixels, of all that is computed, component by component.
+        owners : array
+            Their components.
+        weights : array of shape (n, 3), optional
+        segment : int, default=0
         """
-        key = id(matrix), id(members), stored
-        if key not in self.found:
-            rows = matrix[members]
-            counts = np.diff(rows.indptr)
-            taps = max(3, int(counts.max()) // 2 * 2 + 1)
-            inside = np.arange(taps) < counts[:, None]
-            links = np.zeros(inside.shape, np.int64)
-            weights = np.zeros(inside.shape, self.dtype)
-            links[inside], weights[inside] = at[rows.indices], rows.data
-            # of what is not there there is none of a cell that is
-            links = np.where(inside, links, links[:, :1])
-            self.parts.append((links.ravel(), weights.ravel()))
-            self.found[key] = self.count, taps
-            self.count += links.size
-        return self.found[key]
+        rows = np.stack(columns, axis=1)
+        goes_on = np.zeros(len(rows), bool)
+        if self.merged:
+            goes_on[1:] = np.all(np.diff(rows, axis=0) == 1, axis=1)
+            goes_on[1:] &= np.diff(owners) == 0
+            if weights is not None:
+                goes_on[1:] &= np.all(np.diff(weights, axis=0) == 0.0, axis=1)
+        starts = np.flatnonzero(~goes_on)
+        lengths = np.diff(np.append(starts, len(rows)))
+        runs = np.column_stack([lengths, rows[starts]])
+        bounds = np.searchsorted(owners[starts], np.arange(self.n_components + 1))
+        weights = np.empty((0, 3)) if weights is None else weights[starts]
+        step = kind, runs.shape[1], self._n_runs, self._n_weights, self._n_bounds
+        self.steps.append((*step, segment))
+        self._runs.append(runs.ravel())
+        self._weights.append(weights.astype(self.dtype))
+        self._bounds.append(bounds)
+        self._n_runs += runs.size
+        self._n_weights += len(weights)
+        self._n_bounds += len(bounds)
 
-    def arrays(self):
-        """All links and their weights."""
-        nothing = np.empty(0, np.int64), np.empty(0, self.dtype)
-        parts = zip(nothing, *self.parts, strict=True)
-        return tuple(map(np.concatenate, parts))
-
-
-class _Sums:
-    """The cells, three each, that segments add up as they read them."""
-
-    def __init__(self, nothing):
-        self.nothing, self.found, self.count = nothing, {}, 0
-
-    def add(self, matrix, members, cells):
-        """Where the links begin of the sums that a matrix makes, for some pairs.
-
-        Parameters
-        ----------
-        cells : array
-            Of the pairs that go in.
-        """
-        key = id(matrix), id(members), int(cells[0])
-        if key not in self.found:
-            rows = matrix[members]
-            links = np.full((len(members), TAPS), self.nothing)
-            inside = np.arange(TAPS) < np.diff(rows.indptr)[:, None]
-            links[inside] = cells[rows.indices]
-            self.found[key] = self.count, links.ravel()
-            self.count += links.size
-        return self.found[key][0]
-
-    def links(self):
-        """All cells."""
-        parts = [links for _, links in self.found.values()]
-        return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
-
-
-class _Ends:
-    """For each pair that goes into sums over a stage, those that it counts in."""
-
-    def __init__(self, dtype):
-        self.dtype, self.found = dtype, {}
-        self.heads, self.places, self.weights = [], [], []
-        self.n_heads = self.n_ends = 0
-
-    def add(self, matrix, members):
-        """Where those of the pairs of a matrix begin, which go in in this order."""
-        key = id(matrix), id(members)
-        if key not in self.found:
-            columns = sparse.csr_array(matrix.T)[members]
-            self.found[key] = self.n_heads
-            self.heads.append(columns.indptr + self.n_ends)
-            self.places.append(columns.indices)
-            self.weights.append(columns.data)
-            self.n_heads += len(columns.indptr)
-            self.n_ends += len(columns.indices)
-        return self.found[key]
-
-    def arrays(self):
-        """All beginnings, places and weights."""
-        kinds = (
-            (self.heads, np.int64),
-            (self.places, np.int64),
-            (self.weights, self.dtype),
-        )
-        return tuple(
-            np.concatenate([np.empty(0), *parts]).astype(dtype)
-            for parts, dtype in kinds
+    def tables(self):
+        """Steps, their runs, with weights, and where those of components begin."""
+        return (
+            table_of(self.steps, 6),
+            np.concatenate(self._runs).astype(np.int64),
+            np.concatenate(self._weights),
+            np.concatenate(self._bounds).astype(np.int64),
         )

@@ -39,24 +39,19 @@ class ImageNumbaProgram:
         x, y = (_with_channels(a).astype(self.dtype) for a in program.inputs[0])
         self.x = np.ascontiguousarray(x.transpose(1, 0, 2))
         self.of_x, self.of_y = _Numbers(x), _Numbers(y)
-        slots = zip(self.layout.segments, self.layout.at, strict=True)
         table = [
-            self._segment(program.segments[place], size, sums, at)
-            for (place, size, sums), at in slots
+            self._segment(program.segments[place], size, sums)
+            for place, size, sums in self.layout.segments
         ]
-        y, of_y = self.of_y.joined(0)
-        x, of_x = self.of_x.joined(len(y))
+        first = self.layout.cells.count
+        y, of_y = self.of_y.joined(first)
+        x, of_x = self.of_x.joined(first + len(y))
         self.numbers = (y, x) if self.paired else (y,)
-        self.segments = (
-            table_of(table, 11),
-            of_x,
-            of_y,
-            self.layout.places,
-            self.layout.sums,
-        )
+        features = np.array([first, first + len(y)])
+        self.segments = table_of(table, 9), of_x, of_y, features
         self.width, self.shape = self._sizes(x.shape[1], y.shape[1])
 
-    def _segment(self, segment, size, sums, at):
+    def _segment(self, segment, size, sums):
         """A row of the driver's table."""
         source = source_of(segment, self.dtype.name, sums, paired=self.paired)
         function = compiled(source, self.dtype.name)
@@ -78,7 +73,6 @@ class ImageNumbaProgram:
             numbers.ctypes.data,
             *of_x,
             *of_y,
-            *at,
         )
 
     def _sizes(self, n, m):
@@ -95,12 +89,11 @@ class ImageNumbaProgram:
     def scratch(self):
         """Buffers of one thread."""
         n_rows = 1 if self.paired else self.shape[0]
-        n_numbers = sum(map(len, self.numbers))
+        n_cells = self.layout.cells.count + sum(map(len, self.numbers))
         return (
-            _aligned(self.layout.cells.count * self.width, self.dtype),
-            _aligned(n_numbers * self.width, self.dtype),
+            _aligned(n_cells * self.width, self.dtype),
             np.empty(self.n_outputs * n_rows * self.width, self.dtype),
-            np.empty(n_rows * self.width, np.uint8),
+            np.empty(n_rows * self.layout.longest * self.width, np.uint8),
         )
 
     def run(self, rows, columns, scratch, on_diagonal):
@@ -119,61 +112,58 @@ class ImageNumbaProgram:
         guarded : array of bool
         """
         shape = rows.stop - rows.start, columns.stop - columns.start
-        if not self.paired:
-            start = columns.start, columns.stop
-            width = self._whole(shape[1])
-            numbers = self._buffer(scratch, width)
-            (y,) = self.numbers
-            numbers[:, : shape[1]], numbers[:, shape[1] :] = y[:, slice(*start)], 0.0
-            outputs, guarded = self._driven(numbers, scratch, rows.start, shape[0])
-            return outputs[:, :, : shape[1]], guarded[:, : shape[1]].astype(bool)
-        outputs = np.zeros((self.n_outputs, *shape), self.dtype)
-        guarded = np.zeros(shape, bool)
-        counting = np.ones(shape, bool)
-        if on_diagonal:
-            counting = np.triu(counting)
-        i, j = np.nonzero(counting)
-        n_chunks = -(-len(i) // self.width)
-        for part in np.array_split(np.arange(len(i)), n_chunks):
-            a, b = i[part], j[part]
-            numbers = self._buffer(scratch, self._whole(len(part)))
-            padded = np.minimum(np.arange(numbers.shape[1]), len(part) - 1)
-            y, x = self.numbers
-            at = columns.start + b[padded], rows.start + a[padded]
-            np.take(y, at[0], axis=1, out=numbers[: len(y)], mode="clip")
-            np.take(x, at[1], axis=1, out=numbers[len(y) :], mode="clip")
-            found, close = self._driven(numbers, scratch, 0, 1)
-            outputs[:, a, b] = found[:, 0, : len(part)]
-            guarded[a, b] = close[0, : len(part)]
+        if self.paired:
+            return self._run_pairs(
+                rows.start, columns.start, shape, scratch, on_diagonal
+            )
+        cells, (part,) = self._cells(scratch, shape[1])
+        part[:, : shape[1]] = self.numbers[0][:, columns]
+        part[:, shape[1] :] = 0.0
+        outputs, guarded = self._driven(cells, scratch, rows.start, shape[0])
+        return outputs[:, :, : shape[1]], guarded[:, : shape[1]]
+
+    def _run_pairs(self, start, shape, scratch, on_diagonal):
+        """The same for pairs of rows as lanes, only those that count."""
+        outputs, guarded = np.zeros((self.n_outputs, *shape)), np.zeros(shape, bool)
+        i, j = np.nonzero(np.triu(~guarded) if on_diagonal else ~guarded)
+        for part in np.array_split(np.arange(len(i)), -(-len(i) // self.width)):
+            a, b, n = i[part], j[part], len(part)
+            cells, numbers = self._cells(scratch, n)
+            lanes = np.minimum(np.arange(cells.shape[1]), n - 1)  # none without a pair
+            at = start[1] + b[lanes], start[0] + a[lanes]
+            for table, index, out in zip(self.numbers, at, numbers, strict=True):
+                np.take(table, index, axis=1, out=out, mode="clip")
+            values, close = self._driven(cells, scratch, 0, 1)
+            outputs[:, a, b], guarded[a, b] = values[:, 0, :n], close[0, :n]
         return outputs, guarded
 
-    def _whole(self, n):
-        """As many lanes as whole vectors have."""
-        return -(-n // self.lanes) * self.lanes
+    def _cells(self, scratch, n):
+        """Cells for a number of lanes, in whole vectors; numbers of pixels are last."""
+        first, *counts = self.layout.cells.count, *map(len, self.numbers)
+        width = -(-n // self.lanes) * self.lanes
+        n_cells = first + sum(counts)
+        cells = scratch[0][: n_cells * width].reshape(n_cells, width)
+        return cells, np.split(cells[first:], np.cumsum(counts)[:-1])
 
-    def _buffer(self, scratch, width):
-        n_numbers = sum(map(len, self.numbers))
-        return scratch[1][: n_numbers * width].reshape(n_numbers, width)
-
-    def _driven(self, numbers, scratch, row, n_rows):
-        """What the driver makes of some rows of X."""
-        width, (cells, _, outputs, guarded) = numbers.shape[1], scratch
+    def _driven(self, cells, scratch, row, n_rows):
+        """What the driver makes of some rows of X, and which lanes are guarded."""
+        width, longest = cells.shape[1], self.layout.longest
+        _, outputs, guarded = scratch
         outputs = outputs[: self.n_outputs * n_rows * width]
         outputs = outputs.reshape(self.n_outputs, n_rows, width)
-        guarded = guarded[: n_rows * width].reshape(n_rows, width)
-        features = len(self.numbers[0])
+        guarded = guarded[: n_rows * longest * width].reshape(n_rows, longest, width)
         self.driver.run(
-            self.layout.plan,
+            self.layout.tables,
             self.segments,
             self.x,
-            numbers,
-            features,
+            self.paired,
             cells,
+            self.layout.cells.nothing,
             row,
             outputs,
             guarded,
         )
-        return outputs, guarded
+        return outputs, guarded.any(axis=1)
 
 
 class _Numbers:
@@ -182,12 +172,12 @@ class _Numbers:
     Parameters
     ----------
     features : array of shape (P, n, C)
-        Of pixels: the first of the numbers.
+        Of pixels: the first of the numbers, one feature after the other.
     """
 
     def __init__(self, features):
         n_images = features.shape[1]
-        self.parts = [features.transpose(0, 2, 1).reshape(-1, n_images)]
+        self.parts = [features.transpose(2, 0, 1).reshape(-1, n_images)]
         self.count, self.starts = len(self.parts[0]), []
 
     def add(self, tables):
