@@ -113,9 +113,8 @@ class ImageNumbaProgram:
         """
         shape = rows.stop - rows.start, columns.stop - columns.start
         if self.paired:
-            return self._run_pairs(
-                rows.start, columns.start, shape, scratch, on_diagonal
-            )
+            start = rows.start, columns.start
+            return self._run_pairs(start, shape, scratch, on_diagonal)
         cells, (part,) = self._cells(scratch, shape[1])
         part[:, : shape[1]] = self.numbers[0][:, columns]
         part[:, shape[1] :] = 0.0
