@@ -194,7 +194,7 @@ class Windows(PixelMap):
 
     def factors(self, full):
         shape, found = list(self.shape), []
-        for k, table in enumerate(self.tables):
+        for k, table in reversed(list(enumerate(self.tables))):
             before, after = math.prod(shape[:k]), math.prod(shape[k + 1 :])
             found.append(_axis_sums(table, shape[k], before, after, full))
             shape[k] = len(table)
