@@ -14,9 +14,9 @@ from numba.extending import intrinsic
 from sklearn_ntk._engine.numba_driver import call
 from sklearn_ntk._engine.vector_width import wide_vectors
 
-__all__ = ["INPUT", "SEGMENT", "SUM", "VECTOR", "run"]
+__all__ = ["INPUT", "SEGMENT", "SPREAD", "SUM", "VECTOR", "run"]
 
-INPUT, SEGMENT, SUM = range(3)  # kinds of steps
+INPUT, SEGMENT, SUM, SPREAD = range(4)  # kinds of steps
 VECTOR = 64  # bytes
 MOST = 2**10  # arrays of a segment
 
@@ -169,6 +169,20 @@ def _sums(runs, count, weights, one, start, size):
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
+def _spreads(runs, count, weights, one, start, size):
+    """Runs that are added to a cell each, with a weight."""
+    wide()
+    for k in range(count):
+        length, to = item(runs, 3 * k, 0), start + item(runs, 3 * k + 1, 0) * size
+        a, w = start + item(runs, 3 * k + 2, 0) * size, item(weights, k, one)
+        for _ in range(length // 2):
+            weighted(to, to, a, a + size, one, w, w, size, one)
+            a += 2 * size
+        if length % 2:
+            weighted(to, to, a, a, one, w, one - one, size, one)
+
+
+@numba.njit(nogil=True, error_model="numpy", cache=True)
 def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
     """Run a program on rows of X and as many rows of Y, or pairs, as cells are wide.
 
@@ -183,8 +197,8 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
         runs : array
             How many cells a run has, and the first of each array; of inputs and
             segments, first the pixel of x and that of x'.
-        weights : array of shape (n, 3)
-            Of sums.
+        weights : array
+            Three of a sum, one of what is added to sums that end a stage.
         bounds : array
             Where the runs of components begin.
         cleared : array of shape (n, 2)
@@ -240,8 +254,11 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
                     low, count = bounds[at], bounds[at + 1] - bounds[at]
                     part = of_runs + 8 * (steps[i, 2] + low * n)
                     if steps[i, 0] == SUM:
-                        own = of_weights + 3 * item_size * (steps[i, 3] + low)
+                        own = of_weights + item_size * (steps[i, 3] + 3 * low)
                         _sums(part, count, own, one, start, size)
+                    elif steps[i, 0] == SPREAD:
+                        own = of_weights + item_size * (steps[i, 3] + low)
+                        _spreads(part, count, own, one, start, size)
                     elif steps[i, 0] == SEGMENT:
                         _segments(
                             part,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ntk._engine.image_cells import Cells, Spaces
-from sklearn_ntk._engine.image_driver import INPUT, SEGMENT, SUM
+from sklearn_ntk._engine.image_driver import INPUT, SEGMENT, SPREAD, SUM
 from sklearn_ntk._engine.image_plan import TAPS, Move, Plan, space_of
 
 __all__ = ["Layout", "laid_out", "table_of"]
@@ -134,7 +134,7 @@ class Layout:
         self._runs.add(SUM, columns[:, order], owners[order], weights[order])
 
     def _spread(self, move):
-        """What components add to sums over the whole stage, by twos."""
+        """What components add to sums over the whole stage."""
         number = self._number(move)
         matrix = sparse.csr_array(move.matrix.T)[self._spaces.members[number]]
         counts = np.diff(matrix.indptr)
@@ -142,19 +142,9 @@ class Layout:
         source = np.repeat(self._at(move.source, number), counts)
         to = self.cells.of[move.target][0] + matrix.indices
         order = np.lexsort((source, to, owners))
-        owners, source, to = owners[order], source[order], to[order]
-        weights = matrix.data[order]
-        new = np.append(True, (np.diff(owners) != 0) | (np.diff(to) != 0))
-        starts = np.flatnonzero(new)
-        is_first = (np.arange(len(to)) - starts[np.cumsum(new) - 1]) % 2 == 0
-        first = np.flatnonzero(is_first)
-        second = np.minimum(first + 1, len(to) - 1)
-        has_second = ~is_first[second]
-        second = np.where(has_second, second, first)
-        rows = to[first], to[first], source[first], source[second]
-        ones = np.ones(len(first))
-        weights = ones, weights[first], weights[second] * has_second
-        self._runs.add(SUM, rows, owners[first], np.stack(weights, axis=1))
+        columns, weights = np.stack([to, source])[:, order], matrix.data[order]
+        moves = [0, 1]  # what is added to stays where it is
+        self._runs.add(SPREAD, columns, owners[order], weights[:, None], moves=moves)
 
 
 @lru_cache(maxsize=4)
@@ -193,7 +183,7 @@ class _Runs:
         self._runs, self._weights, self._bounds = [], [], []
         self._n_runs = self._n_weights = self._n_bounds = 0
 
-    def add(self, kind, columns, owners, weights=None, segment=0):
+    def add(self, kind, columns, owners, weights=None, *, segment=0, moves=1):
         """Add a step.
 
         Parameters
@@ -203,13 +193,15 @@ class _Runs:
             Cells, or pixels, of all that is computed, component by component.
         owners : array
             Their components.
-        weights : array of shape (n, 3), optional
+        weights : array of shape (n, k), optional
         segment : int, default=0
+        moves : int or list of int, default=1
+            How far it is from one to the next in a run, for each column.
         """
         rows = np.stack(columns, axis=1)
         goes_on = np.zeros(len(rows), bool)
-        if self.merged:
-            goes_on[1:] = np.all(np.diff(rows, axis=0) == 1, axis=1)
+        if self.merged or kind == SPREAD:
+            goes_on[1:] = np.all(np.diff(rows, axis=0) == moves, axis=1)
             goes_on[1:] &= np.diff(owners) == 0
             if weights is not None:
                 goes_on[1:] &= np.all(np.diff(weights, axis=0) == 0.0, axis=1)
@@ -217,7 +209,7 @@ class _Runs:
         lengths = np.diff(np.append(starts, len(rows)))
         runs = np.column_stack([lengths, rows[starts]])
         bounds = np.searchsorted(owners[starts], np.arange(self.n_components + 1))
-        weights = np.empty((0, 3)) if weights is None else weights[starts]
+        weights = np.empty(0) if weights is None else weights[starts].ravel()
         step = kind, runs.shape[1], self._n_runs, self._n_weights, self._n_bounds
         self.steps.append((*step, segment))
         self._runs.append(runs.ravel())
