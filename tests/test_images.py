@@ -302,6 +302,8 @@ def test_inner_network_reads_images(images):
     ("network", "message"),
     [
         (on_images(conv(), Flatten(), shape=(5, 5, 1)), "'input_shape'.*24"),
+        (on_images(conv(), Flatten(), shape=(-4, -3, 2)), "'input_shape'.*positive"),
+        (on_images(conv(), Flatten(), shape=(4.0, 3, 2)), "'input_shape'.*positive"),
         (on_images(conv(), ReLU()), "must end in a row of features"),
         (on_images(conv(5, 1, "valid"), Flatten()), "'kernel_size' .*must not exceed"),
         (on_images(conv((3, 3, 3)), Flatten()), "'kernel_size'.*2 axes"),
@@ -315,9 +317,11 @@ def test_inner_network_reads_images(images):
         (on_images(SumPool((4, 2)), Flatten()), r"'window'.*SumPool must divide"),
         (on_images(conv(), Crop(3, 3), Flatten()), "leaves nothing"),
         (on_images(conv(), Crop((1, 1, 1)), Flatten()), "'start'.*2 axes"),
+        (on_images(conv(), Crop((1.5, 2)), Flatten()), "'start'.*Crop must be an int"),
         (on_images(conv(), Resize(0), Flatten()), "'shape'.*positive"),
         (on_images(conv(), LayerNorm(0), Flatten()), "'axis'.*LayerNorm"),
         (on_images(conv(), LayerNorm((2, 3)), Flatten()), "'axis'.*LayerNorm"),
+        (on_images(conv(), LayerNorm(("a", 2)), Flatten()), "'axis'.*LayerNorm"),
         (on_images(GraphConv(RING), Flatten()), r"GraphConv.*\(nodes, features\)"),
         (on_images(GraphConv(RING), Flatten(), shape=(4, 6)), "'adjacency'.*4 nodes"),
         (on_images(GraphConv(RING[:3]), Flatten()), "'adjacency'.*square"),
@@ -328,6 +332,17 @@ def test_inner_network_reads_images(images):
         (
             on_images(dense(), SelfAttention(scaling="sqrt"), Flatten(), shape=(12, 2)),
             "'weighting'.*identity",
+        ),
+        *(
+            (
+                on_images(
+                    dense(),
+                    SelfAttention(positional="sum", positional_decay=decay),
+                    GlobalAvgPool(),
+                ),
+                "'positional_decay'.*in one of the same shape",
+            )
+            for decay in (lambda d: 1.0, lambda d: d[0], lambda d: d + np.inf)
         ),
         (Sequential(Dense(), ReLU(), Conv(), Flatten()), "Conv acts on the pixels"),
         (Sequential(Dense(), GlobalAvgPool()), "GlobalAvgPool acts on the pixels"),

@@ -2,7 +2,7 @@
 
 import math
 from functools import reduce
-from numbers import Real
+from numbers import Integral, Real
 from operator import or_
 
 import numpy as np
@@ -193,6 +193,13 @@ class Sequential(Composite):
 
     def validate(self):
         super().validate()
+        shape = self.input_shape or ()
+        if not all(isinstance(n, Integral) and n > 0 for n in shape):
+            raise InvalidParameterError(
+                "The 'input_shape' parameter of Sequential must be a tuple of positive "
+                "ints, such as (height, width, channels), or None. Got "
+                f"{self.input_shape!r} instead."
+            )
         if self.mask_value is not None and self.image_shape is None:
             raise InvalidParameterError(
                 "The 'mask_value' parameter of Sequential needs an 'input_shape' "

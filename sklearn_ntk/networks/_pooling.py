@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from sklearn_ntk._sklearn_private import StrOptions
+from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._convolution import check_fits, check_window
 from sklearn_ntk.networks._maps import Mixture
@@ -285,6 +285,17 @@ class Crop(_Mixing):
     def __init__(self, start=None, stop=None):
         self.start = start
         self.stop = stop
+
+    def validate(self):
+        super().validate()
+        for name in ("start", "stop"):
+            value = getattr(self, name)
+            ends = value if isinstance(value, (tuple, list)) else [value]
+            if not all(end is None or isinstance(end, Integral) for end in ends):
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of Crop must be an int or None, or a "
+                    f"tuple of these. Got {value!r} instead."
+                )
 
     def needs(self, after):
         return after

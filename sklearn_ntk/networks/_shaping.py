@@ -128,9 +128,9 @@ class LayerNorm(Layer):
         """The axes besides that of the channels."""
         n_axes = len(shape) + 1
         axes = [self.axis] if isinstance(self.axis, Integral) else list(self.axis)
-        known = all(-n_axes <= axis < n_axes for axis in axes)
-        axes = [axis % n_axes for axis in axes]
-        if not known or len(set(axes)) < len(axes) or n_axes - 1 not in axes:
+        known = all(isinstance(a, Integral) and -n_axes <= a < n_axes for a in axes)
+        axes = [axis % n_axes for axis in axes] if known else []
+        if len(set(axes)) < len(axes) or n_axes - 1 not in axes:
             raise ValueError(
                 "The 'axis' parameter of LayerNorm must name different axes of a row, "
                 f"that of the features among them: rows here have {n_axes}, the last "
