@@ -104,7 +104,12 @@ class GraphConv(Layer):
         )
 
     def shapes(self, shape):
-        if shape == NODES and self._by_row:
+        if shape == NODES and not self._by_row:
+            raise ValueError(
+                "The 'adjacency' parameter of GraphConv must be 'input' where rows are "
+                f"graphs with edges of their own. Got shape {self._matrix().shape}."
+            )
+        if shape == NODES:
             return [shape]
         require_pixels(self, shape)
         if len(shape) != 1:
