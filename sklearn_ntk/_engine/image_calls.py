@@ -11,6 +11,8 @@ from sklearn_ntk.networks._windows import Windows
 
 __all__ = ["Calls", "Sums", "part_of", "shape_of"]
 
+SHORT = 64  # numbers that lie together, below which a loop over them costs too much
+
 
 class Sums(NamedTuple):
     """A map of pixels, on arrays with pairs of rows.
@@ -65,7 +67,10 @@ class Sums(NamedTuple):
             else:
                 yield np.positive, tuple(begin) or (0.0,), to
             for there, here in axis.others:
-                yield np.add, (to[there], a[here]), to[there]
+                if _is_short(axis, there, here, a, to):
+                    yield from _moved(axis, there, here, a, to, spares[2])
+                else:
+                    yield np.add, (to[there], a[here]), to[there]
             a = to
 
     def _all(self, a, out):
@@ -141,6 +146,38 @@ class Calls:
             shape[1 if axis == 0 else -1] = self.shape[axis]
             self.rows[id(table)] = table, axis, np.empty(shape, table.dtype)
         return self.rows[id(table)][2]
+
+
+def _is_short(axis, there, here, a, to):
+    """Whether loops over what lies together are short, where a tap is moved to."""
+    second = axis.axes[-1]
+    return (
+        len(axis.axes) == 2
+        and a.shape[second] == to.shape[second]
+        and there[second].step == here[second].step == 1
+        and math.prod(a.shape[second:]) < SHORT
+    )
+
+
+def _moved(axis, there, here, a, to, spare):
+    """Calls that add a tap along all but the first axis at once, as if it were one.
+
+    What would come from one end to the other is made 0 before.
+    """
+    first, second = axis.axes
+    inside = np.zeros(a.shape[first + 1 :], a.dtype)
+    inside[here[first + 1 :]] = 1.0
+    source, target = (
+        b.reshape(math.prod(b.shape[:first]), b.shape[first], -1)[:, index[first]]
+        for b, index in ((a, here), (to, there))
+    )
+    moved = part_of(spare, source.shape)
+    yield np.multiply, (source, inside.reshape(-1)), moved
+    by = there[second].start - here[second].start
+    by *= math.prod(a.shape[second + 1 :])
+    target, moved = target[..., max(by, 0) :], moved[..., max(-by, 0) :]
+    n = min(target.shape[-1], moved.shape[-1])
+    yield np.add, (target[..., :n], moved[..., :n]), target[..., :n]
 
 
 def shape_of(space, n, m):

@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_ntk._engine.image_calls import Calls, Sums, shape_of
 from sklearn_ntk._engine.image_plan import n_pairs
-from sklearn_ntk._engine.numpy_program import SMALL, allocated
+from sklearn_ntk._engine.numpy_program import SMALL, allocated, buffers
 from sklearn_ntk._engine.program import operands
 from sklearn_ntk._engine.tracing import Node, Row
 
@@ -53,19 +53,20 @@ class ImageNumpyProgram:
     def scratch(self):
         """Buffers of one thread, and its calls for each shape of a block."""
         size = self.shape[0] * self.shape[1]
-        buffers = {
-            kind: np.empty(
-                (count, n_pairs(kind[1]) * size), bool if kind[0] else self.dtype
+        values = {
+            kind: buffers(
+                count, n_pairs(kind[1]) * size, bool if kind[0] else self.dtype
             )
             for kind, count in self.counts.items()
         }
-        sizes = [0, 0]  # of what is between the axes of windows, in turns
+        sizes = [0, 0, 0]  # of what is between the axes of windows, in turns, and moved
         for index, node, _ in self.steps:
             if node.op == "map":
                 before = shape_of(self.spaces[node.args[0]], *self.shape)
                 for k, shape in enumerate(self.sums[index].between(before), start=1):
                     sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
-        return (buffers, [np.empty(size, self.dtype) for size in sizes]), {}
+                sizes[2] = max(*sizes, math.prod(before))
+        return (values, buffers(len(sizes), max(sizes), self.dtype)), {}
 
     def run(self, rows, columns, scratch, on_diagonal):
         """The outputs for a block, and the mask of pairs they are not right for.
