@@ -21,7 +21,7 @@ from sklearn_ntk._engine.generic import (
     settled,
 )
 from sklearn_ntk._engine.image_program import ImageProgram
-from sklearn_ntk._engine.tracing import Node, Pair, Row, Trace, TracingError
+from sklearn_ntk._engine.tracing import Node, Pair, Row, Trace, TracingError, key_of
 from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._pairs import Pairs
 from sklearn_ntk.networks._pixels import Pixels, unit
@@ -71,23 +71,40 @@ def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
 
 
 class PixelRow(Row):
-    """A number per pixel and row, in an array that broadcasts against all pairs."""
+    """A number per pixel and row, in an array that broadcasts against all pairs.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    twin : PixelRow or None
+        The same numbers for the rows of X, where these are for those of Y.
+    """
+
+    __slots__ = ("twin",)
+
+    def __init__(self, trace, axis, values, twin=None):
+        super().__init__(trace, axis, values)
+        self.twin = twin
 
     @property
     def shape(self):
         return self.values.shape
 
+    def turned(self):
+        """The same numbers, for the rows of Y."""
+        values = self.values.swapaxes(-1, -2)
+        if values.ndim == 4:
+            values = values.swapaxes(0, 1)
+        return PixelRow(self.trace, 1, values, self)
+
     def mapped(self, pixel_map, sides):
         """These numbers after a linear map of pixels."""
-        return self.trace.row(self.axis, pixel_map.sums(np, self.values, sides))
+        return self.trace.mapped_row(self, pixel_map, sides)
 
     def filled(self, number):
         """A row of equal numbers beside this one."""
         if isinstance(number, Row):
             return number
-        return self.trace.row(self.axis, np.full(self.shape, number))
+        return self.trace.filled_row(self, float(number))
 
     def __getitem__(self, key):
         return self.trace.row(self.axis, self.values[key])
@@ -203,6 +220,38 @@ class PixelTrace(Trace):
             and self.nodes[a.core].op == "map"
         )
 
+    def mapped_row(self, row, pixel_map, sides):
+        """The numbers of pixels of rows after a linear map."""
+        key, kept = ("map", id(row), id(pixel_map)), (row, pixel_map)
+        if key not in self._rows:
+            if row.twin is not None:
+                new = self.mapped_row(row.twin, pixel_map, (0,)).turned()
+            else:
+                new = self.row(row.axis, pixel_map.sums(np, row.values, sides))
+            self._rows[key] = new, kept
+        return self._rows[key][0]
+
+    def filled_row(self, row, number):
+        """Equal numbers for pixels such as those of a row."""
+        key = "filled", row.axis, row.shape, number
+        if key not in self._rows:
+            if row.twin is not None:
+                new = self.filled_row(row.twin, number).turned()
+            else:
+                new = self.row(row.axis, np.full(row.shape, number))
+            self._rows[key] = new, ()
+        return self._rows[key][0]
+
+    def _row(self, op, axis, args):
+        """What concerns rows alone; where Y is X it is computed once."""
+        twins = [a.twin if isinstance(a, Row) else a for a in args]
+        if axis == 0 or any(a is None for a in twins):
+            return super()._row(op, axis, args)
+        key = key_of(op, args)
+        if key not in self._rows:
+            self._rows[key] = super()._row(op, 0, twins).turned(), args
+        return self._rows[key][0]
+
     def space_of(self, pair):
         """The space of the pixels that a pair is of."""
         node = self._node_of(pair)
@@ -269,7 +318,7 @@ class _TracedPixels(Pixels):
         trace = value_of(nngp).trace
         nothing = (np.full((self.size, n), np.nan) for n in (self.n, self.m))
         known = next(self.known) if self.known else nothing
-        return tuple(self.of_axis(trace, axis, a) for axis, a in enumerate(known))
+        return self.of_both(trace, *known)
 
     def of_axis(self, trace, axis, a):
         """Numbers of the pixels of rows, (P, n), as a symbol."""
@@ -283,9 +332,13 @@ class _TracedPixels(Pixels):
         def row(values):
             return trace.row(axis, np.broadcast_to(values, value_of(a).shape)[key])
 
-        if not isinstance(a, Dual):
-            return row(a)
-        return Dual(row(a.value), {d: row(t) for d, t in a.tangents.items()})
+        return _each(row, a)
+
+    def of_both(self, trace, a, b):
+        """Numbers of the pixels of rows of X and of Y, (P, n) each, as symbols."""
+        x = self.of_axis(trace, 0, a)
+        y = _each(PixelRow.turned, x) if b is a else self.of_axis(trace, 1, b)
+        return x, y
 
 
 class _ImagePairs(TracedPairs):
@@ -320,6 +373,14 @@ class _ImagePairs(TracedPairs):
             return root
         inverse = xp.where(root > 0.0, 1.0 / root, 0.0)
         return chain(root, (cos, -c * inverse))
+
+
+def _each(function, a):
+    """A function of an array, or of a value and of its derivatives."""
+    if not isinstance(a, Dual):
+        return function(a)
+    tangents = {d: function(t) for d, t in a.tangents.items()}
+    return Dual(function(a.value), tangents)
 
 
 def _op(symbol):
@@ -357,15 +418,16 @@ class _TracedImages(TracedInputs):
         if need.graphs:
             raise TracingError("graphs that rows hold")
         *spatial, channels = shape
-        (x, norm_x), (y, norm_y) = (_pixels(A, shape) for A in (self.X, self.Y))
+        x, std_x = y, std_y = _pixels(self.X, shape)
+        if self.Y is not self.X:
+            y, std_y = _pixels(self.Y, shape)
         pixels = _TracedPixels(
             tuple(spatial), need.full, x.shape[1], y.shape[1], known=self._known(need)
         )
         space = pixels.size, need.full
         product = self.trace.product((x, y), space) * (1.0 / channels)
         std_x, std_y = (
-            pixels.of_axis(self.trace, axis, norm / channels**0.5) * self._factor
-            for axis, norm in enumerate((norm_x, norm_y))
+            std * self._factor for std in pixels.of_both(self.trace, std_x, std_y)
         )
         nngp = product * self._factor * self._factor
         return _ImagePairs(
@@ -389,7 +451,7 @@ class _TracedImages(TracedInputs):
 
 
 def _pixels(X, shape):
-    """Pixels of rows, (P, n, C), and their lengths."""
+    """Pixels of rows, (P, n, C), and the standard deviations of their channels."""
     X = X.toarray() if sparse.issparse(X) else X
     pixels = np.ascontiguousarray(
         X.reshape(X.shape[0], -1, shape[-1]).transpose(1, 0, 2), dtype=float
@@ -397,4 +459,4 @@ def _pixels(X, shape):
     _, norm = unit(np, pixels)
     if np.any((norm > 0) & ((norm < LOWEST) | (norm > HIGHEST))):
         raise TracingError("pixels of extreme size")
-    return pixels, norm
+    return pixels, norm / shape[-1] ** 0.5

@@ -21,7 +21,7 @@ from sklearn_ntk._engine.devices import (
 )
 from sklearn_ntk._engine.forward_mode import Dual
 
-__all__ = ["NUMPY", "SOURCES", "Node", "Pair", "Row", "Trace", "TracingError"]
+__all__ = ["NUMPY", "SOURCES", "Node", "Pair", "Row", "Trace", "TracingError", "key_of"]
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not", "within"}
@@ -92,7 +92,7 @@ class Node(NamedTuple):
 
     def matches(self, op, *args):
         """Whether it is this operation, on these numbers and nodes."""
-        return self.op == op and _key(op, self.args) == _key(op, args)
+        return self.op == op and key_of(op, self.args) == key_of(op, args)
 
 
 class Symbol:
@@ -245,7 +245,7 @@ class Trace:
         self.guards.append(self._node_of(mask))
 
     def _row(self, op, axis, args):
-        key = _key(op, args)
+        key = key_of(op, args)
         if key not in self._rows:
             plain = [a.values if isinstance(a, Row) else a for a in args]
             # the arguments are kept, so that their ids stay theirs
@@ -349,7 +349,7 @@ class Trace:
         return core
 
     def _record(self, op, args):
-        key = _key(op, args)
+        key = key_of(op, args)
         if key not in self._known:
             self._known[key] = len(self.nodes)
             self.nodes.append(Node(op, args))
@@ -448,7 +448,7 @@ def _plain(a):
     return float(np.asarray(a).reshape(()))
 
 
-def _key(op, args):
+def key_of(op, args):
     """What tells operations apart: rows by identity, numbers from nodes by type."""
     return op, *((type(a), id(a) if isinstance(a, Row) else a) for a in args)
 
