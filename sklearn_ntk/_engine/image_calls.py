@@ -9,8 +9,9 @@ from sklearn_ntk._engine.numpy_program import FUNCTIONS
 from sklearn_ntk._engine.tracing import Row
 from sklearn_ntk.networks._windows import Windows
 
-__all__ = ["Calls", "Sums", "part_of", "shape_of"]
+__all__ = ["ROWS", "Calls", "Sums", "part_of", "shape_of"]
 
+ROWS = 1, -1  # axes of arrays that are the rows of X and of Y
 SHORT = 64  # numbers that lie together, below which a loop over them costs too much
 
 
@@ -50,8 +51,11 @@ class Sums(NamedTuple):
 
     def calls(self, a, more, out, spares):
         """Calls that write the sums of `a`, and what there is `more`, to `out`."""
-        if self.additions is None:
-            yield self._all, (a,), out
+        if self.additions is None or self._are_of_all:
+            if self.additions is None:
+                yield self._all, (a,), out
+            else:
+                yield np.add.reduce, (a, 0, None), out[0]
             for b in more:
                 yield np.add, (out, b), out
             return
@@ -73,6 +77,14 @@ class Sums(NamedTuple):
                     yield np.add, (to[there], a[here]), to[there]
             a = to
 
+    @property
+    def _are_of_all(self):
+        """Whether there is one window, over all pixels, of pairs at the same place."""
+        if len(self.sides) > 1 or self.pixel_map.size(False)[0] > 1:
+            return False
+        places = np.sort(self.pixel_map.sources[0])
+        return np.array_equal(places, np.arange(math.prod(self.pixel_map.shape)))
+
     def _all(self, a, out):
         out[...] = self.pixel_map.sums(np, a, self.sides).reshape(out.shape)
 
@@ -89,17 +101,18 @@ class Calls:
     shape : tuple of int
         n and m.
     scratch : tuple
-        Buffers by kind, and those for what is between the axes of a map.
+        Buffers by kind, those for what is between the axes of a map, and those for
+        numbers of pixels of some rows, by the id of their `Row`.
     """
 
     def __init__(self, program, shape, scratch):
-        self.shape, (buffers, spares) = shape, scratch
+        self.shape, (buffers, spares, self.parts) = shape, scratch
         self.factors, self.rows, self.calls, values = [], {}, [], {}
 
         def operand(a):
             if type(a) is int:
                 return values[a]
-            return self._row(program.tables[id(a)], a.axis) if isinstance(a, Row) else a
+            return self._row(program.tables, a) if isinstance(a, Row) else a
 
         for index, node, place in program.steps:
             space = program.spaces[index]
@@ -139,13 +152,15 @@ class Calls:
                 guarded = marked if guarded is None else guarded | marked
         return self.outputs, guarded
 
-    def _row(self, table, axis):
-        """A contiguous array of what a block needs of a table."""
-        if id(table) not in self.rows:
+    def _row(self, tables, row):
+        """A contiguous array of what a block needs of the numbers of rows."""
+        if id(row) not in self.rows:
+            table, axis = tables[id(row)]
             shape = list(table.shape)
-            shape[1 if axis == 0 else -1] = self.shape[axis]
-            self.rows[id(table)] = table, axis, np.empty(shape, table.dtype)
-        return self.rows[id(table)][2]
+            shape[ROWS[axis]] = self.shape[axis]
+            part = part_of(self.parts[id(row)], shape)
+            self.rows[id(row)] = table, axis, part
+        return self.rows[id(row)][-1]
 
 
 def _is_short(axis, there, here, a, to):

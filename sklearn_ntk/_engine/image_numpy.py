@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_ntk._engine.image_calls import Calls, Sums, shape_of
+from sklearn_ntk._engine.image_calls import ROWS, Calls, Sums, shape_of
 from sklearn_ntk._engine.image_plan import n_pairs
 from sklearn_ntk._engine.numpy_program import SMALL, allocated, buffers
 from sklearn_ntk._engine.program import operands
@@ -14,7 +14,7 @@ from sklearn_ntk._engine.tracing import Node, Row
 __all__ = ["ImageNumpyProgram"]
 
 ENTRIES = 2**17  # pairs of pixels in a block: few calls, and buffers stay in cache
-WIDE = 256  # columns that inner loops are long enough with
+WIDE = 128  # columns that inner loops are long enough with
 
 
 class ImageNumpyProgram:
@@ -39,7 +39,7 @@ class ImageNumpyProgram:
             if node.op == "map"
         }
         self.tables = {
-            id(a): _table(a, space, dtype)
+            id(a): (_table(a, space, dtype), a.axis)
             for node, space in zip(nodes, self.spaces, strict=True)
             for a in node.args
             if isinstance(a, Row)
@@ -66,7 +66,12 @@ class ImageNumpyProgram:
                 for k, shape in enumerate(self.sums[index].between(before), start=1):
                     sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
                 sizes[2] = max(*sizes, math.prod(before))
-        return (values, buffers(len(sizes), max(sizes), self.dtype)), {}
+        spares = buffers(len(sizes), max(sizes), self.dtype)
+        parts = {}  # of tables, with as many rows as a block may have
+        for key, (table, axis) in self.tables.items():
+            n_pixels = table.size // table.shape[ROWS[axis]]
+            parts[key] = np.empty(n_pixels * self.shape[axis], table.dtype)
+        return (values, spares, parts), {}
 
     def run(self, rows, columns, scratch, on_diagonal):
         """The outputs for a block, and the mask of pairs they are not right for.
