@@ -1,6 +1,8 @@
 """Networks on images, sequences and graphs: invariants, limits, bad input."""
 
 import pickle
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -21,7 +23,10 @@ from sklearn.base import clone
 from zoo import dense
 
 from sklearn_ntk import NNGP, NTK
+from sklearn_ntk._engine import image_evaluation, image_numpy
+from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.gram import gram
+from sklearn_ntk._engine.images import ARRAYS, n_numbers, tile_of
 from sklearn_ntk.networks import (
     ELU,
     MLP,
@@ -115,6 +120,69 @@ def test_blocks_do_not_matter(name):
         small = gram(NETWORKS[name], X, kinds=BOTH, n_jobs=2)
     for a, b in zip(K, small, strict=True):
         assert_allclose(a, b, rtol=1e-12)
+
+
+def memory_for(network, n_pairs):
+    """A working memory, for so many pairs of images that meet themselves besides."""
+    n_bytes = n_pairs * 3 * ARRAYS * 8 * n_numbers(network)
+    return sklearn.config_context(working_memory=n_bytes / 2**20)
+
+
+def test_one_pair_of_images_may_take_the_whole_working_memory(images):
+    network = NETWORKS["pools"]
+    with memory_for(network, 0.99):
+        with pytest.raises(ValueError, match="All pairs of 12 pixels of two rows need"):
+            tile_of(network, n_jobs=4)
+        with pytest.raises(ValueError, match=r"sklearn\.set_config\(working_memory="):
+            NTK(network)(images)
+    for n_pairs, (n_jobs, n_jobs_itself) in {1.01: (1, 3), 3.01: (3, 4)}.items():
+        with memory_for(network, n_pairs):
+            tile = tile_of(network, n_jobs=4)
+        assert tile[-2:] == (n_jobs, n_jobs_itself)
+
+
+class Watched:
+    """What threads hold while they evaluate formulas at the same time.
+
+    A row that meets itself counts 1, a pair of rows 3: itself and each row's own.
+    """
+
+    def __init__(self):
+        self.values, self.lock = Evaluation.values, threading.Lock()
+        self.now = self.most = 0
+
+    def __call__(self, evaluation, inputs, shape):
+        size = 1 if inputs.Y is None else 3
+        self._add(size)
+        time.sleep(0.001)  # in which others may come
+        found = self.values(evaluation, inputs, shape)
+        self._add(-size)
+        return found
+
+    def as_method(self):
+        return lambda evaluation, *args: self(evaluation, *args)
+
+    def _add(self, size):
+        with self.lock:
+            self.now += size
+            self.most = max(self.most, self.now)
+
+
+@pytest.mark.parametrize("few", [0, 2**60], ids=["program", "formulas"])
+def test_threads_take_turns_where_memory_is_for_one(monkeypatch, few):
+    network, row = NETWORKS["pools"], np.random.default_rng(3).random(N_FEATURES)
+    X = row * (1.0 + 1e-12 * np.arange(12)[:, None])  # so close that formulas come in
+    expected = gram(network, X, kinds=BOTH)
+    monkeypatch.setattr(image_evaluation, "FEW", few)
+    monkeypatch.setattr(image_numpy, "ENTRIES", 1)  # one pair in a block
+    for n_pairs in (1.01, 4.01):
+        watched = Watched()
+        with monkeypatch.context() as patch, memory_for(network, n_pairs):
+            patch.setattr(Evaluation, "values", watched.as_method())
+            found = gram(network, X, kinds=BOTH, n_jobs=4)
+        assert (watched.most <= 3) == (n_pairs < 2)
+        for K, L in zip(found, expected, strict=True):
+            assert_allclose(K, L, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

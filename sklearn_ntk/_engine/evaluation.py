@@ -71,9 +71,10 @@ class Evaluation:
         """
         X, Y = self.X, self.columns
         with single_threaded_blas():  # whose threads would wait actively for more
-            program, self.shortcut = self._program(dtype)
+            program, self.shortcut = self._program(dtype, n_jobs)
         if program is None:
             worker = _Exact(self, matrices)
+            n_jobs = self._with_room(n_jobs)
         elif self.tile is not None:
             worker = ImageBlocks(self, program, dtype, matrices)
             self.known_diagonal = worker.diagonal
@@ -94,10 +95,30 @@ class Evaluation:
         """The rows that the matrix has a column for."""
         return self.X if self.symmetric else self.Y
 
-    def _program(self, dtype):
+    def _with_room(self, n_jobs):
+        """How many threads may evaluate formulas at the same time."""
+        return n_jobs if self.tile is None else min(n_threads(n_jobs), self.tile.n_jobs)
+
+    def each_with_itself(self, compute, n, n_jobs):
+        """Results for parts of `n` rows, given as slices, which meet only themselves.
+
+        In as many threads as there is memory for.
+        """
+        step = ROWS
+        if self.tile is not None:
+            step = self.tile.size**2
+            n_jobs = min(n_threads(n_jobs), self.tile.n_jobs_itself)
+        elif self.dual:
+            step = n  # a length scale per feature holds what is known of all rows
+        if n <= step:
+            return [compute(slice(n))]
+        parts = [slice(start, start + step) for start in range(0, n, step)]
+        return for_each(compute, parts, n_jobs)
+
+    def _program(self, dtype, n_jobs):
         """What computes generic pairs, if anything, and the shortcut it stands for."""
         if self.tile is not None:
-            return image_program(self, dtype), None
+            return image_program(self, dtype, n_jobs), None
         shorter = profiles.shortened(self, dtype)
         if shorter is not None:
             return shorter
@@ -108,15 +129,7 @@ class Evaluation:
         """The values of each row of X with itself."""
         if self.known_diagonal is not None:
             return self.known_diagonal
-        n, step = self.X.shape[0], ROWS
-        if self.tile is not None:
-            step = self.tile.size**2
-        elif self.dual:
-            step = n  # a length scale per feature holds what is known of all rows
-        if n <= step:
-            return self.itself(slice(n))
-        parts = [slice(start, start + step) for start in range(0, n, step)]
-        found = for_each(self.itself, parts, n_jobs)
+        found = self.each_with_itself(self.itself, self.X.shape[0], n_jobs)
         return [np.concatenate(values) for values in zip(*found, strict=True)]
 
     def itself(self, rows):

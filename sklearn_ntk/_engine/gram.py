@@ -132,7 +132,7 @@ def gradient(network, X, *, kind, n_jobs=None):
     K_gradient : ndarray of shape (n, n, p)
         In the order of the network's free hyperparameters.
     """
-    derivatives = _derivatives(network, X, kind)
+    derivatives = _derivatives(network, X, kind, n_jobs)
     K = empty(_shape(X, None))
     slices = empty((derivatives.size, *K.shape))
     matrices = Matrices([K, *slices], symmetric=True)
@@ -166,7 +166,7 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
     -------
     ndarray of shape (p,)
     """
-    derivatives = _derivatives(network, X, kind)
+    derivatives = _derivatives(network, X, kind, n_jobs)
     if derivatives.size == 0:
         return np.empty(0)
     sums = []
@@ -179,14 +179,14 @@ def contraction(network, X, weights, *, kind, n_jobs=None):
     return sum(sums) + derivatives.contracted_diagonal(np.diagonal(weights))
 
 
-def _derivatives(network, X, kind):
+def _derivatives(network, X, kind, n_jobs):
     network.validate()
-    tile_for(network, X)  # which refuses what the network cannot take
+    tile_for(network, X, n_jobs=n_jobs)  # which refuses what the network cannot take
     check_rows(network, X)
 
     def evaluation(evaluate, *, dual, size):
         options = {"ntk": kind == "ntk", "dual": dual}
-        tile = tile_for(network, X, n_directions=size)
+        tile = tile_for(network, X, n_directions=size, n_jobs=n_jobs)
         return evaluation_of(evaluate, X, None, tile=tile, **options)
 
     return Derivatives(network, X, kind, evaluation)

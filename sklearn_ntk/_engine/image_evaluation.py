@@ -20,7 +20,7 @@ FEW = 2**18  # pairs of pixels that formulas are done with before there is a pro
 MANY = 2**22  # pairs of pixels for which compiled code is loaded
 
 
-def image_program(evaluation, dtype):
+def image_program(evaluation, dtype, n_jobs=None):
     """The program for pairs of images, or None.
 
     None where there are few pairs, or a layer cannot be traced.
@@ -28,7 +28,7 @@ def image_program(evaluation, dtype):
     X, Y = evaluation.X, evaluation.columns
 
     def own(rows):
-        return _own_deviations(evaluation, rows)
+        return _own_deviations(evaluation, rows, n_jobs)
 
     if X.shape[0] * Y.shape[0] * evaluation.tile.entries < FEW:
         return None
@@ -69,6 +69,7 @@ class ImageBlocks:
         inputs = Inputs(np, X, Y)
         self.unit_x, self.unit_y = inputs.unit_rows
         self.scratch, self.diagonal = threading.local(), None
+        self.room = threading.Semaphore(evaluation.tile.n_jobs)  # for formulas
         if evaluation.symmetric and not evaluation.tile.same:
             self.diagonal = [np.empty(X.shape[0], dtype) for _ in program.outputs]
 
@@ -104,7 +105,8 @@ class ImageBlocks:
         for diagonal, value in zip(self.diagonal, values, strict=True):
             diagonal[i] = value[at]
         for k in i[guarded[at]] if guarded is not None else ():
-            exact = self.evaluation.itself(slice(k, k + 1))
+            with self.room:
+                exact = self.evaluation.itself(slice(k, k + 1))
             for diagonal, new in zip(self.diagonal, exact, strict=True):
                 diagonal[k] = new[0]
 
@@ -120,7 +122,8 @@ class ImageBlocks:
                 evaluation.columns[part],
                 ntk=evaluation.ntk,
             )
-            found.append(evaluation.values(inputs, (1, len(part))))
+            with self.room:
+                found.append(evaluation.values(inputs, (1, len(part))))
         return [
             np.concatenate(values, axis=1)[0] for values in zip(*found, strict=True)
         ]
@@ -163,16 +166,17 @@ class _OwnRows(Inputs):
         return pairs.replace(pixels=pixels)
 
 
-def _own_deviations(evaluation, X):
+def _own_deviations(evaluation, X, n_jobs):
     """For every layer that makes them necessary, those of all pixels, (P, n)."""
-    parts, step = [], evaluation.tile.size**2
-    for start in range(0, X.shape[0], step):
-        rows = X[start : start + step]
+
+    def recorded(part):
+        rows, found = X[part], []
         same = np.ones(rows.shape[0], dtype=bool)
         inputs = _OwnRows(evaluation.xp, rows, same=same, ntk=evaluation.ntk)
-        parts.append([])
-        inputs = inputs._replace(record=parts[-1])
-        evaluation.values(inputs, rows.shape[0])
+        evaluation.values(inputs._replace(record=found), rows.shape[0])
+        return found
+
+    parts = evaluation.each_with_itself(recorded, X.shape[0], n_jobs)
     return [_joined(found) for found in zip(*parts, strict=True)]
 
 

@@ -25,11 +25,17 @@ class Tile(NamedTuple):
         Pairs of pixels of a pair of rows, at most.
     same : bool
         Whether a row with itself is another pair than it with its like.
+    n_jobs : int
+        How many threads may evaluate formulas of a block at the same time.
+    n_jobs_itself : int
+        How many may where each row meets only itself.
     """
 
     size: int
     entries: int
     same: bool
+    n_jobs: int
+    n_jobs_itself: int
 
 
 def n_numbers(network):
@@ -60,17 +66,18 @@ def tile_of(network, *, n_directions=0, n_jobs=None):
     if shape is None:
         return None
     need, entries = network.needs(Need()), n_numbers(network)
-    arrays = ARRAYS * (1 + n_directions) * (3 if need.own else 1)
-    room = get_config()["working_memory"] * 2**20 / n_threads(n_jobs)
-    size = 8 * entries * arrays
-    if size > room:
+    itself = 8 * entries * ARRAYS * (1 + n_directions)
+    size = 3 * itself if need.own else itself
+    memory, threads = get_config()["working_memory"] * 2**20, n_threads(n_jobs)
+    if size > memory:
         largest = math.isqrt(entries) if need.full else entries
         raise ValueError(
             f"All pairs of {largest} pixels of two rows need {size / 2**20:.0f} MiB "
-            f"at once, more than the {room / 2**20:.0f} MiB that each thread has of "
-            "scikit-learn's working_memory. Use Flatten in the place of pools, which "
+            f"at once, more than scikit-learn's working_memory of "
+            f"{memory / 2**20:.0f} MiB. Use Flatten in the place of pools, which "
             "pairs pixels at the same place only, a stride, Resize or Crop for fewer "
             "pixels; or raise it with sklearn.set_config(working_memory=...)."
         )
-    side = math.isqrt(int(min(room / size, ENTRIES / entries)))
-    return Tile(max(1, side), entries, need.same)
+    n_at_once, n_itself = (min(threads, int(memory / n)) for n in (size, itself))
+    side = math.isqrt(int(min(memory / n_at_once / size, ENTRIES / entries)))
+    return Tile(max(1, side), entries, need.same, n_at_once, n_itself)
