@@ -23,7 +23,7 @@ from sklearn.base import clone
 from zoo import dense
 
 from sklearn_ntk import NNGP, NTK
-from sklearn_ntk._engine import image_evaluation, image_numpy
+from sklearn_ntk._engine import constants, image_evaluation, image_numpy
 from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.gram import gram
 from sklearn_ntk._engine.images import ARRAYS, n_numbers, tile_of
@@ -32,6 +32,7 @@ from sklearn_ntk.networks import (
     MLP,
     AvgPool,
     Conv,
+    ConvNet,
     ConvTranspose,
     Crop,
     Dense,
@@ -41,6 +42,7 @@ from sklearn_ntk.networks import (
     GraphConv,
     InputScale,
     LayerNorm,
+    LeakyReLU,
     LocalConv,
     ReLU,
     Resize,
@@ -183,6 +185,33 @@ def test_threads_take_turns_where_memory_is_for_one(monkeypatch, few):
         assert (watched.most <= 3) == (n_pairs < 2)
         for K, L in zip(found, expected, strict=True):
             assert_allclose(K, L, rtol=1e-12)
+
+
+def test_constants_of_large_images_follow_the_parameters(monkeypatch):
+    worked_out, X = [], np.ones((1, 144))
+    network = ConvNet(
+        1, activation=LeakyReLU(0.1), bias_variance=0.1, input_shape=(12, 12, 1)
+    )
+
+    def build(network, row, built=constants._built):
+        worked_out.append(network)
+        return built(network, row)
+
+    constants._kept.cache_clear()
+    monkeypatch.setattr(constants, "_built", build)
+    for changes, n_times in (
+        ({}, 1),
+        ({}, 1),
+        ({"bias_variance": 0.7}, 2),
+        ({"activation__negative_slope": 0.4}, 3),
+        ({"activation__negative_slope": 0.1, "bias_variance": 0.1}, 3),
+    ):
+        network.set_params(**changes)
+        for same in (network, clone(network)):
+            assert_allclose(NTK(same).diag(X), 1.0, rtol=1e-13)
+        assert len(worked_out) == n_times
+    NTK(ConvNet(1, input_shape=(8, 8, 1))).diag(X[:, :64])
+    assert constants._kept.cache_info().currsize == 3  # nothing of small images
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from sklearn_ntk._engine.array_evaluation import ArrayEvaluation
+from sklearn_ntk._engine.constants import with_constants
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.devices import data_type, free_memory, namespace
 from sklearn_ntk._engine.images import ARRAYS, n_numbers
@@ -148,8 +149,7 @@ def _derivatives(network, X, kind):
 def kernels_of(network, X, kinds):
     """What evaluates kernels of a network at rows like those of X."""
     _validate(network)
-    with np.errstate(all="ignore"):
-        network = network.build(standard_row(X.shape[1]))
+    network = with_constants(network, X)
 
     def evaluate(inputs):
         pairs = network.propagate(inputs).resolve()

@@ -5,13 +5,13 @@ import warnings
 import numpy as np
 
 from sklearn_ntk._engine.blocks import Matrices, above_diagonal
+from sklearn_ntk._engine.constants import with_constants
 from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.graphs import evaluation_of, tile_for
 from sklearn_ntk._engine.room import empty
 from sklearn_ntk.networks._inputs import standard_row
 from sklearn_ntk.networks._masks import check_rows
-from sklearn_ntk.networks._nodes import standard_row_of
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
@@ -199,8 +199,7 @@ def _prepared(network, X, Y=None, n_jobs=None):
     check_rows(network, X)
     if Y is not None and Y is not X:
         check_rows(network, Y, "Y")
-    with np.errstate(all="ignore"):
-        return network.build(standard_row_of(X)), tile
+    return with_constants(network, X), tile
 
 
 def _shape(X, Y):
