@@ -167,13 +167,17 @@ class _OwnRows(Inputs):
 
 
 def _own_deviations(evaluation, X, n_jobs):
-    """For every layer that makes them necessary, those of all pixels, (P, n)."""
+    """For every layer that makes them necessary, those of all pixels, (P, n).
+
+    They follow from covariances of the NNGP alone.
+    """
 
     def recorded(part):
         rows, found = X[part], []
         same = np.ones(rows.shape[0], dtype=bool)
-        inputs = _OwnRows(evaluation.xp, rows, same=same, ntk=evaluation.ntk)
-        evaluation.values(inputs._replace(record=found), rows.shape[0])
+        inputs = _OwnRows(evaluation.xp, rows, same=same, ntk=False)
+        with np.errstate(all="ignore"):
+            evaluation.evaluate(inputs._replace(record=found))
         return found
 
     parts = evaluation.each_with_itself(recorded, X.shape[0], n_jobs)
