@@ -1,6 +1,7 @@
 """A zoo of small networks on images, sequences and graphs."""
 
 import numpy as np
+from conftest import read_only
 from zoo import FREE, dense
 
 from sklearn_ntk.networks import (
@@ -197,3 +198,66 @@ NETWORKS = {
         shape=(4, 6),
     ),
 }
+
+MISSING = -9.0  # of a pixel that does not exist
+END = GlobalAvgPool(), dense()
+
+# a padded sequence has the kernel of the sequence itself
+BLIND = {
+    "conv": [conv(), ReLU(), conv(2), ReLU(), *END],
+    "scaled": [conv(), ReLU(), *END],  # behind an InputScale
+    "sums": [conv(), ReLU(), conv(), Erf(), GlobalSumPool(), dense(), ReLU(), dense()],
+    "valid": [conv(3, 1, "valid"), ReLU(), conv(1), ReLU(), *END],
+    "means": [conv(), ReLU(), AvgPool(3, 1, "same", False), conv(), Erf(), *END],
+    "pools": [
+        *(conv(), ReLU(), AvgPool(2, 1), SumPool(3, 1, "same"), conv(), Erf()),
+        *END,
+    ],
+    "attention": [
+        dense(),
+        attention(positional="sum", positional_decay=decay),
+        ReLU(),
+        attention(positional="concat", positional_in_values=True),
+        *END,
+    ],
+    "identity": [dense(), attention(weighting="identity"), ReLU(), *END],
+    "relu": [dense(), attention(weighting="relu"), ReLU(), *END],
+    "abs": [dense(), attention(weighting="abs"), ReLU(), *END],
+    "sqrt": [
+        dense(),
+        attention(
+            scaling="sqrt",
+            weighting="identity",
+            positional="sum",
+            positional_in_values=True,
+        ),
+        ReLU(),
+        *END,
+    ],
+    "normed": [dense(), LayerNorm((0, 1)), ReLU(), conv(), LayerNorm(), ReLU(), *END],
+    "transposed": [conv(3, 2, layer=ConvTranspose), ReLU(), conv(), ReLU(), *END],
+    "grown": [
+        conv(2, 3, "valid", ConvTranspose),
+        ReLU(),
+        conv(3, 1, "valid", ConvTranspose),
+        ReLU(),
+        *END,
+    ],
+    "branches": [
+        Concatenate(Sequential(conv(1), ReLU()), Sequential(conv(), ReLU())),
+        conv(),
+        Residual(ReLU(), conv()),
+        Product(conv(1), Sequential(ReLU(), conv(1))),
+        *END,
+    ],
+    "cropped": [conv(), ReLU(), Crop(1), conv(), ReLU(), *END],
+    "dropout": [conv(), ReLU(), Dropout(0.3), conv(), ReLU(), *END],
+}
+
+
+def padded(sequences, length, value):
+    """Rows of sequences of features, with `value` behind each."""
+    rows = np.full((len(sequences), length, sequences[0].shape[1]), value)
+    for row, sequence in zip(rows, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return read_only(rows.reshape(len(rows), -1))

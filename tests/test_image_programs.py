@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 from conftest import read_only
-from image_zoo import N_FEATURES, NETWORKS, conv, on_images
+from image_zoo import (
+    BLIND,
+    MISSING,
+    N_FEATURES,
+    NETWORKS,
+    attention,
+    conv,
+    on_images,
+    padded,
+)
 from numpy.testing import assert_allclose
 
 from sklearn_ntk import NTK
@@ -20,18 +29,18 @@ from sklearn_ntk.networks import (
     Erf,
     Flatten,
     GlobalAvgPool,
+    InputScale,
     Myrtle,
     ReLU,
 )
 from sklearn_ntk.networks._names import ACTIVATIONS
 
 KINDS = ("nngp", "ntk")
-TRACED = [
-    name
-    for name in NETWORKS
-    if not name.startswith("attention") and name != "own_graphs"
+TRACED = [name for name in NETWORKS if name not in ("attention", "attention_identity")]
+COMPILED = [
+    *("flatten", "pools", "residual", "local", "graph", "volume"),
+    *("attention_relu", "own_graphs"),
 ]
-COMPILED = ["flatten", "pools", "residual", "local", "graph", "volume"]
 
 
 @pytest.fixture
@@ -161,6 +170,45 @@ def test_pixels_without_variance(formulas):
     X[:, :8] = 0.0
     layers = [Conv(3, bias_variance=0.0), ReLU(), Conv(3, bias_variance=0.0), ReLU()]
     check_values(on_images(*layers, GlobalAvgPool(), Dense()), X, formulas)
+
+
+def sequences_of_unequal_length(value):
+    """Two of them equal, and two nearly so."""
+    rng = np.random.default_rng(5)
+    rows = [rng.standard_normal((n, 2)) for n in (3, 7, 5, 4, 8, 6)]
+    return padded([*rows, rows[1], rows[2] + 1e-8], 8, value)
+
+
+# their weights follow from pairs of pixels of two rows, or values hold positions
+UNTRACED = {"attention", "sqrt"}
+
+
+@pytest.mark.parametrize("value", [MISSING, np.nan])
+@pytest.mark.parametrize("name", sorted(BLIND.keys() - UNTRACED))
+def test_masks(name, value, formulas):
+    network = on_images(*BLIND[name], shape=(8, 2), mask_value=value)
+    assert program_of(network) is not None
+    check_values(network, sequences_of_unequal_length(value), formulas)
+
+
+@pytest.mark.parametrize("name", ["identity", "means", "normed", "valid"])
+def test_compiled_masks(name, compiled):
+    network = on_images(*BLIND[name], shape=(8, 2), mask_value=np.nan)
+    check_values(network, sequences_of_unequal_length(np.nan), compiled)
+
+
+@pytest.mark.parametrize("n_pixels", [1, 3, 4, 6, 9])
+def test_compiled_attention_over_any_number_of_pixels(n_pixels, compiled):
+    layers = [Dense(), attention(), ReLU(), attention(weighting="abs"), GELU()]
+    network = on_images(*layers, GlobalAvgPool(), Dense(), shape=(n_pixels, 2))
+    check_values(network, normal(9, 2 * n_pixels), compiled)
+    check_gradient(network, normal(9, 2 * n_pixels), compiled)
+
+
+def test_a_scale_for_each_feature_before_a_pool(formulas):
+    scale = InputScale(np.linspace(0.5, 2.0, N_FEATURES))
+    layers = [scale, conv(), ReLU(), AvgPool((2, 1)), conv(), ReLU(), GlobalAvgPool()]
+    check_values(on_images(*layers, Dense()), awkward(), formulas)
 
 
 def check_nearly_coinciding_pixels(switch):

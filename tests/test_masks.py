@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import sklearn
 from conftest import read_only
-from image_zoo import RING, attention, conv, decay, on_images
+from image_zoo import (
+    BLIND,
+    MISSING,
+    RING,
+    attention,
+    conv,
+    decay,
+    on_images,
+    padded,
+)
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
@@ -23,13 +32,9 @@ from sklearn_ntk._engine.gram import gram
 from sklearn_ntk.networks import (
     MLP,
     AvgPool,
-    Concatenate,
     ConvNet,
-    ConvTranspose,
     Crop,
     Dense,
-    Dropout,
-    Erf,
     Flatten,
     GlobalAvgPool,
     GlobalSumPool,
@@ -37,9 +42,7 @@ from sklearn_ntk.networks import (
     InputScale,
     LayerNorm,
     Myrtle,
-    Product,
     ReLU,
-    Residual,
     Resize,
     SelfAttention,
     Sequential,
@@ -51,69 +54,8 @@ from sklearn_ntk.networks import (
 
 BOTH = ("nngp", "ntk")
 LENGTHS = (3, 7, 5, 4)
-MISSING = -9.0
 END = GlobalAvgPool(), dense()
 PLAIN = {"output_scale": 1.0, "bias_variance": 0.1}
-
-# a padded sequence has the kernel of the sequence itself
-BLIND = {
-    "conv": [conv(), ReLU(), conv(2), ReLU(), *END],
-    "scaled": [conv(), ReLU(), *END],  # behind an InputScale
-    "sums": [conv(), ReLU(), conv(), Erf(), GlobalSumPool(), dense(), ReLU(), dense()],
-    "valid": [conv(3, 1, "valid"), ReLU(), conv(1), ReLU(), *END],
-    "means": [conv(), ReLU(), AvgPool(3, 1, "same", False), conv(), Erf(), *END],
-    "pools": [
-        *(conv(), ReLU(), AvgPool(2, 1), SumPool(3, 1, "same"), conv(), Erf()),
-        *END,
-    ],
-    "attention": [
-        dense(),
-        attention(positional="sum", positional_decay=decay),
-        ReLU(),
-        attention(positional="concat", positional_in_values=True),
-        *END,
-    ],
-    "identity": [dense(), attention(weighting="identity"), ReLU(), *END],
-    "relu": [dense(), attention(weighting="relu"), ReLU(), *END],
-    "abs": [dense(), attention(weighting="abs"), ReLU(), *END],
-    "sqrt": [
-        dense(),
-        attention(
-            scaling="sqrt",
-            weighting="identity",
-            positional="sum",
-            positional_in_values=True,
-        ),
-        ReLU(),
-        *END,
-    ],
-    "normed": [dense(), LayerNorm((0, 1)), ReLU(), conv(), LayerNorm(), ReLU(), *END],
-    "transposed": [conv(3, 2, layer=ConvTranspose), ReLU(), conv(), ReLU(), *END],
-    "grown": [
-        conv(2, 3, "valid", ConvTranspose),
-        ReLU(),
-        conv(3, 1, "valid", ConvTranspose),
-        ReLU(),
-        *END,
-    ],
-    "branches": [
-        Concatenate(Sequential(conv(1), ReLU()), Sequential(conv(), ReLU())),
-        conv(),
-        Residual(ReLU(), conv()),
-        Product(conv(1), Sequential(ReLU(), conv(1))),
-        *END,
-    ],
-    "cropped": [conv(), ReLU(), Crop(1), conv(), ReLU(), *END],
-    "dropout": [conv(), ReLU(), Dropout(0.3), conv(), ReLU(), *END],
-}
-
-
-def padded(sequences, length, value):
-    """Rows of sequences of features, with `value` behind each."""
-    rows = np.full((len(sequences), length, sequences[0].shape[1]), value)
-    for row, sequence in zip(rows, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return read_only(rows.reshape(len(rows), -1))
 
 
 def read_as(shape, mask_value):

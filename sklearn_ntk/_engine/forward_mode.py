@@ -13,6 +13,7 @@ __all__ = [
     "Dual",
     "DualNamespace",
     "as_number",
+    "bilinear",
     "concatenate",
     "gather",
     "linear",
@@ -58,16 +59,31 @@ def linear(xp, function, x):
     """A linear function of an array, of the tangents as of the value."""
     if not isinstance(x, Dual):
         return function(x)
-    filled = getattr(type(x.value), "filled", None)
-
-    def full(t):
-        if filled is not None:  # a symbol
-            return filled(x.value, t)
-        options = {"dtype": x.value.dtype, "device": x.value.device}
-        return xp.broadcast_to(xp.asarray(t, **options), x.value.shape)
-
-    tangents = {d: function(full(t)) for d, t in x.tangents.items()}
+    tangents = {d: function(_filled(xp, x.value, t)) for d, t in x.tangents.items()}
     return Dual(function(x.value), tangents)
+
+
+def bilinear(xp, function, a, b):
+    """A function of two arrays that is linear in each, by the rule of products."""
+    u, v = value_of(a), value_of(b)
+    terms = [(d, function(_filled(xp, u, t), v)) for d, t in tangents_of(a).items()] + [
+        (d, function(u, _filled(xp, v, t))) for d, t in tangents_of(b).items()
+    ]
+    tangents = {}
+    for direction, term in terms:
+        known = tangents.get(direction)
+        tangents[direction] = term if known is None else known + term
+    value = function(u, v)
+    return Dual(value, tangents) if tangents else value
+
+
+def _filled(xp, like, tangent):
+    """A tangent at its full size, where it may be broadcast only."""
+    filled = getattr(type(like), "filled", None)
+    if filled is not None:  # a symbol
+        return filled(like, tangent)
+    tangent = xp.asarray(tangent, dtype=like.dtype, device=like.device)
+    return xp.broadcast_to(tangent, like.shape)
 
 
 def part_of(xp, x, key):
@@ -87,7 +103,7 @@ def gather(xp, x, mask):
 
 
 def concatenate(xp, parts):
-    """One-dimensional arrays joined."""
+    """Arrays joined along their first axis."""
     values = [value_of(part) for part in parts]
     directions = {d: None for part in parts for d in tangents_of(part)}
     tangents = {
@@ -290,20 +306,7 @@ class DualNamespace:
 
     def matmul(self, a, b):
         """Matrix product, whose rule is that of products."""
-        matmul, u, v = self._xp.matmul, value_of(a), value_of(b)
-        terms = [
-            {d: function(t) for d, t in tangents_of(x).items()}
-            for x, function in (
-                (a, lambda t: matmul(self._xp.broadcast_to(t, u.shape), v)),
-                (b, lambda t: matmul(u, self._xp.broadcast_to(t, v.shape))),
-            )
-        ]
-        value = matmul(u, v)
-        tangents = {
-            d: sum(term[d] for term in terms if d in term)
-            for d in {**terms[0], **terms[1]}
-        }
-        return Dual(value, tangents) if tangents else value
+        return bilinear(self._xp, self._xp.matmul, a, b)
 
     def abs(self, x):
         return abs(x) if isinstance(x, Dual) else self._xp.abs(x)

@@ -9,10 +9,47 @@ from sklearn_ntk._engine.numpy_program import FUNCTIONS
 from sklearn_ntk._engine.tracing import Row
 from sklearn_ntk.networks._windows import Windows
 
-__all__ = ["ROWS", "Calls", "Sums", "part_of", "shape_of"]
+__all__ = ["Calls", "Sums", "Table", "shape_of"]
 
-ROWS = 1, -1  # axes of arrays that are the rows of X and of Y
 SHORT = 64  # numbers that lie together, below which a loop over them costs too much
+
+
+class Table(NamedTuple):
+    """Numbers of all rows of X or of Y.
+
+    Attributes
+    ----------
+    values : array
+    side : int
+        0: of the rows of X. 1: of those of Y.
+    axis : int
+        Which axis is the rows.
+    """
+
+    values: Any
+    side: int
+    axis: int
+
+    @classmethod
+    def of_row(cls, row, space, dtype):
+        """Numbers of the pixels of rows, to broadcast against a block."""
+        table = row.table(space[0])
+        table = table.astype(bool if table.dtype == bool else dtype)
+        if row.axis == 0:
+            return cls(table[:, :, None, None] if space[1] else table[:, :, None], 0, 1)
+        table = table[None, None] if space[1] else table[:, None]
+        return cls(table, 1, table.ndim - 1)
+
+    def shape(self, block):
+        """The shape of what a block of n rows and m columns needs."""
+        shape = list(self.values.shape)
+        shape[self.axis] = block[self.side]
+        return tuple(shape)
+
+    def part(self, rows, columns):
+        """What a block needs."""
+        span = (rows, columns)[self.side]
+        return self.values[(slice(None),) * self.axis + (span,)]
 
 
 class Sums(NamedTuple):
@@ -125,6 +162,11 @@ class Calls:
                 more = list(map(operand, more))
                 made = program.sums[index].calls(values[a], more, out, spares)
                 self.calls += [(*call, None) for call in made]
+            elif node.op == "mix":
+                a, weights = node.args
+                part = self._row(program.tables, weights)
+                made = _mixed(values[a], part, weights.axis, out, spares)
+                self.calls += [(*call, None) for call in made]
             else:
                 arguments = tuple(map(operand, node.args))
                 guard = space if index in program.guards else None
@@ -140,8 +182,8 @@ class Calls:
             Features of pixels.
         rows, columns : slice
         """
-        for table, axis, part in self.rows.values():
-            np.copyto(part, table[:, rows] if axis == 0 else table[..., columns])
+        for table, part in self.rows.values():
+            np.copyto(part, table.part(rows, columns))
         for out, space in self.factors:
             _product(x[:, :, rows], y[:, :, columns], space, out)
         guarded = None
@@ -155,11 +197,9 @@ class Calls:
     def _row(self, tables, row):
         """A contiguous array of what a block needs of the numbers of rows."""
         if id(row) not in self.rows:
-            table, axis = tables[id(row)]
-            shape = list(table.shape)
-            shape[ROWS[axis]] = self.shape[axis]
-            part = part_of(self.parts[id(row)], shape)
-            self.rows[id(row)] = table, axis, part
+            table = tables[id(row)]
+            part = part_of(self.parts[id(row)], table.shape(self.shape))
+            self.rows[id(row)] = table, part
         return self.rows[id(row)][-1]
 
 
@@ -193,6 +233,21 @@ def _moved(axis, there, here, a, to, spare):
     target, moved = target[..., max(by, 0) :], moved[..., max(-by, 0) :]
     n = min(target.shape[-1], moved.shape[-1])
     yield np.add, (target[..., :n], moved[..., :n]), target[..., :n]
+
+
+def _mixed(a, weights, side, out, spares):
+    """Calls that write the sums of `a` over pixels of one side, weighted by row."""
+    size, n, other, m = a.shape
+    if side == 0:
+        a, out = (b.reshape(size, n, other * m).transpose(1, 0, 2) for b in (a, out))
+        yield np.matmul, (weights, a), out
+        return
+    # where rows of Y are along the last axis matrices would be copied one by one
+    first, second = (part_of(b, (m, size * n, other)) for b in spares[:2])
+    flat, turned = a.reshape(-1, m).T, first.reshape(m, -1)
+    yield np.positive, (flat,), turned
+    yield np.matmul, (first, weights.transpose(0, 2, 1)), second
+    yield np.positive, (second.reshape(m, -1).T,), out.reshape(-1, m)
 
 
 def shape_of(space, n, m):

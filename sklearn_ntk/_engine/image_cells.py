@@ -77,6 +77,7 @@ class Cells:
         self.largest = max(
             int(np.max(np.bincount(labels, minlength=len(stage.needed))[stage.needed]))
             for stage in plan.stages
+            if not stage.mixes
             for labels in stage.labels.values()
         )
         n_values = max(self._place(stage) for stage in plan.stages)

@@ -14,9 +14,9 @@ from numba.extending import intrinsic
 from sklearn_ntk._engine.numba_driver import call
 from sklearn_ntk._engine.vector_width import wide_vectors
 
-__all__ = ["INPUT", "SEGMENT", "SPREAD", "SUM", "VECTOR", "run"]
+__all__ = ["INPUT", "MIX", "SEGMENT", "SPREAD", "SUM", "VECTOR", "run"]
 
-INPUT, SEGMENT, SUM, SPREAD = range(4)  # kinds of steps
+INPUT, SEGMENT, SUM, SPREAD, MIX = range(5)  # kinds of steps
 VECTOR = 64  # bytes
 MOST = 2**10  # arrays of a segment
 
@@ -98,6 +98,116 @@ def put(typing_context, address, index, value):
         return context.get_dummy_value()
 
     return numba.types.none(*[numba.types.intp] * 3), generate
+
+
+def _products(n_rows, n_columns):
+    """Products of some rows and columns of matrices whose elements are vectors.
+
+    Sums stay in registers, each taken of as many products as there are `terms`.
+    """
+
+    @intrinsic
+    def products(typing_context, to, a, b, down, along, terms, step, aside, one):
+        """``to[i, j] = sum(a[i, k] * b[k, j])``, of vectors at addresses.
+
+        From one i to the next it is `down` bytes in `a` and `step` in `to`, from one j
+        `aside` in `to`, from one k `along` in `a`. In `b` each k is followed by the
+        next.
+        """
+
+        def generate(context, builder, signature, values):
+            to, a, b, down, along, terms, step, aside, one = values
+            real, word = one.type, ir.IntType(64)
+            lanes = VECTOR // (8 if isinstance(real, ir.DoubleType) else 4)
+            vector = ir.VectorType(real, lanes)
+            zero = ir.Constant(vector, [ir.Constant(real, 0.0)] * lanes)
+
+            def at(address, by, times):
+                address = builder.add(address, builder.mul(by, word(times)))
+                return builder.inttoptr(address, vector.as_pointer())
+
+            rows, columns, before = range(n_rows), range(n_columns), builder.block
+            loop = builder.append_basic_block("terms")
+            done = builder.append_basic_block("done")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            k, from_a, from_b = (builder.phi(word) for _ in range(3))
+            sums = [[builder.phi(vector) for _ in columns] for _ in rows]
+            left = [builder.load(at(from_a, down, i), align=VECTOR) for i in rows]
+            right = [
+                builder.load(at(from_b, word(VECTOR), j), align=VECTOR) for j in columns
+            ]
+            following = builder.add(k, word(1))
+            for phi, start, new in (
+                (k, word(0), following),
+                (from_a, a, builder.add(from_a, along)),
+                (from_b, b, builder.add(from_b, word(VECTOR * n_columns))),
+            ):
+                phi.add_incoming(start, before)
+                phi.add_incoming(new, loop)
+            totals, fused = {}, ["contract"]
+            for i, j in np.ndindex(n_rows, n_columns):
+                term = builder.fmul(left[i], right[j], flags=fused)
+                totals[i, j] = builder.fadd(sums[i][j], term, flags=fused)
+                sums[i][j].add_incoming(zero, before)
+                sums[i][j].add_incoming(totals[i, j], loop)
+            more = builder.icmp_signed("<", following, terms)
+            builder.cbranch(more, loop, done)
+            builder.position_at_end(done)
+            for (i, j), total in totals.items():
+                row = builder.add(to, builder.mul(step, word(i)))
+                builder.store(total, at(row, aside, j), align=VECTOR)
+            return context.get_dummy_value()
+
+        return numba.types.none(*[numba.types.intp] * 8, one), generate
+
+    return products
+
+
+TALL, BROAD = 2, 4  # of a block of products, whose sums and operands fit in registers
+_block, _single = _products(TALL, BROAD), _products(1, 1)
+
+
+@numba.njit(nogil=True, error_model="numpy", cache=True)
+def _product(to, a, b, n, down, along, across, up, size, packed, one):
+    """The product of two matrices of `n` rows and columns, whose elements are cells.
+
+    From one row of `a` to the next it is `down` bytes, from a column `along`; in `b`
+    from a row `up`, from a column `across`. A few columns of it are `packed`, for
+    cells that are far apart would push each other out of the cache. The last block
+    overlaps the one before where n is no multiple.
+    """
+    wide()
+    step, zero = n * size, one - one
+    tall, broad = (TALL, BROAD) if n >= BROAD else (1, 1)
+    for lanes in range(0, size, VECTOR):
+        for j in range(0, n, broad):
+            first = min(j, n - broad)
+            for k in range(n):
+                at = b + lanes + k * up + first * across
+                for m in range(broad):
+                    place = packed + VECTOR * (k * broad + m)
+                    weighted(place, at, at, at, one, zero, zero, VECTOR, one)
+                    at += across
+            for i in range(0, n, tall):
+                row = min(i, n - tall)
+                x, y = a + lanes + row * down, to + lanes + row * step + first * size
+                if tall == 1:
+                    _single(y, x, packed, down, along, n, step, size, one)
+                else:
+                    _block(y, x, packed, down, along, n, step, size, one)
+
+
+@numba.njit(nogil=True, error_model="numpy", cache=True)
+def _mix(run, mixtures, packed, one, start, size):
+    """Sums over the pixels of one side, with weights that are cells."""
+    n, source = item(run, 1, 0), start + size * item(run, 2, 0)
+    to, side = start + size * item(run, 3, 0), item(run, 4, 0)
+    weights, row = start + size * item(mixtures, item(run, 5, 0), 0), n * size
+    if side == 0:
+        _product(to, weights, source, n, row, size, size, row, size, packed, one)
+    else:
+        _product(to, source, weights, n, row, size, row, size, size, packed, one)
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
@@ -196,7 +306,8 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
             in the next, and the segment.
         runs : array
             How many cells a run has, and the first of each array; of inputs and
-            segments, first the pixel of x and that of x'.
+            segments, first the pixel of x and that of x'. Of a mix, after 1: pixels,
+            the first cell that it reads and that it writes, whose weights, and which.
         weights : array
             Three of a sum, one of what is added to sums that end a stage.
         bounds : array
@@ -214,6 +325,8 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
             Cells where numbers of the pixels of X and Y begin.
         features : array of shape (2,)
             Cells where the features of pixels begin, of Y and of X.
+        mixtures : array
+            Cells where the weights of each mix begin.
     x : array of shape (n, P, C)
         Features of the pixels of X.
     paired : bool
@@ -228,17 +341,23 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
         For cells of runs: it counts whether there is any.
     """
     stages, steps, runs, weights, bounds, cleared, results = tables
-    table, of_x, of_y, features = segments
+    table, of_x, of_y, features, mixtures = segments
     width, start, one = cells.shape[1], cells.ctypes.data, cells.dtype.type(1)
     item_size, n_pixels, n_features = cells.itemsize, x.shape[1], x.shape[2]
     size = width * item_size
-    arrays = np.empty(MOST, np.intp)
+    widest = 0
+    for i in range(len(steps)):
+        if steps[i, 0] == MIX:
+            widest = max(widest, runs[steps[i, 2] + 1])
+    arrays = np.empty(MOST + (BROAD * widest + 1) * VECTOR // 8, np.intp)
     of_runs, of_weights, of_segments = (
         runs.ctypes.data,
         weights.ctypes.data,
         table.ctypes.data,
     )
     of_x, of_y, of_arrays = of_x.ctypes.data, of_y.ctypes.data, arrays.ctypes.data
+    of_mixtures = mixtures.ctypes.data
+    packed = -(-(of_arrays + 8 * MOST) // VECTOR) * VECTOR
     y, z = start + features[0] * size, start + features[1] * size
     guarded[:] = 0
     cells[nothing : nothing + guarded.shape[1]] = 0.0
@@ -259,6 +378,8 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
                     elif steps[i, 0] == SPREAD:
                         own = of_weights + item_size * (steps[i, 3] + low)
                         _spreads(part, count, own, one, start, size)
+                    elif steps[i, 0] == MIX:
+                        _mix(part, of_mixtures, packed, one, start, size)
                     elif steps[i, 0] == SEGMENT:
                         _segments(
                             part,

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ntk._engine.blocks import above_diagonal
-from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk._engine.forward_mode import concatenate, linear
 from sklearn_ntk._engine.image_numpy import ImageNumpyProgram
 from sklearn_ntk._engine.image_tracing import traced_images
 from sklearn_ntk.networks._inputs import Inputs
@@ -27,8 +27,9 @@ def image_program(evaluation, dtype, n_jobs=None):
     """
     X, Y = evaluation.X, evaluation.columns
 
-    def own(rows):
-        return _own_deviations(evaluation, rows, n_jobs)
+    def own():
+        of_x = _of_own_pairs(evaluation, X, n_jobs)
+        return of_x, of_x if Y is X else _of_own_pairs(evaluation, Y, n_jobs)
 
     if X.shape[0] * Y.shape[0] * evaluation.tile.entries < FEW:
         return None
@@ -66,7 +67,7 @@ class ImageBlocks:
         n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
         self.runner = _runner(program, dtype, n_pairs)
         self.shape = self.runner.shape
-        inputs = Inputs(np, X, Y)
+        inputs = Inputs(np, *program.rows)
         self.unit_x, self.unit_y = inputs.unit_rows
         self.scratch, self.diagonal = threading.local(), None
         self.room = threading.Semaphore(evaluation.tile.n_jobs)  # for formulas
@@ -87,7 +88,11 @@ class ImageBlocks:
         close = abs(cos.toarray() if sparse.issparse(cos) else cos) > 1.0 - CLOSE
         guarded = close if guarded is None else close | guarded
         if self.evaluation.symmetric:
-            guarded &= above_diagonal(rows, columns)
+            counts = above_diagonal(rows, columns)
+            guarded &= counts
+            if on_diagonal:  # a row with itself may be NaN, and 0 times NaN is, too
+                for value in values:
+                    value[~counts] = 0.0
         infinite = False
         for i in np.flatnonzero(guarded.any(axis=1)):
             j = np.flatnonzero(guarded[i])
@@ -139,11 +144,17 @@ def _runner(program, dtype, n_pairs):
 
 
 class _Recorded(Pixels):
-    """Pixels that keep what is asked of the standard deviations of rows."""
+    """Pixels that keep what is asked of pairs of pixels of each row."""
 
     def std(self, xp, nngp):
         found = super().std(xp, nngp)
-        self.record.append(found[0])
+        rows = linear(xp, lambda a: a.reshape(a.shape[0], -1).T, found[0])
+        self.record.append(rows)
+        return found
+
+    def by_row(self, xp, a, function):
+        found = super().by_row(xp, a, function)
+        self.record.append(found)
         return found
 
     def replace(self, **changes):
@@ -153,7 +164,7 @@ class _Recorded(Pixels):
 
 
 class _OwnRows(Inputs):
-    """Each row with itself; its pixels' deviations are recorded on the way."""
+    """Each row with itself; what is asked of its pixels is recorded on the way."""
 
     record = None
 
@@ -166,10 +177,10 @@ class _OwnRows(Inputs):
         return pairs.replace(pixels=pixels)
 
 
-def _own_deviations(evaluation, X, n_jobs):
-    """For every layer that makes them necessary, those of all pixels, (P, n).
+def _of_own_pairs(evaluation, X, n_jobs):
+    """What layers need to know of pairs of pixels of each row, rows first.
 
-    They follow from covariances of the NNGP alone.
+    It follows from covariances of the NNGP alone.
     """
 
     def recorded(part):
@@ -181,27 +192,4 @@ def _own_deviations(evaluation, X, n_jobs):
         return found
 
     parts = evaluation.each_with_itself(recorded, X.shape[0], n_jobs)
-    return [_joined(found) for found in zip(*parts, strict=True)]
-
-
-def _joined(parts):
-    """Deviations of all pixels of some rows after those of others."""
-
-    def of(arrays):
-        flat = [a.reshape(a.shape[0], -1) for a in arrays]
-        return np.concatenate(flat, axis=1)
-
-    value = of([value_of(part) for part in parts])
-    if not isinstance(parts[0], Dual):
-        return value
-    shapes = [part.shape for part in parts]
-    tangents = {
-        d: of(
-            [
-                np.broadcast_to(part.tangents[d], shape)
-                for part, shape in zip(parts, shapes, strict=True)
-            ]
-        )
-        for d in parts[0].tangents
-    }
-    return Dual(value, tangents)
+    return [concatenate(np, found) for found in zip(*parts, strict=True)]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ntk._engine.image_cells import Cells, Spaces
-from sklearn_ntk._engine.image_driver import INPUT, SEGMENT, SPREAD, SUM
+from sklearn_ntk._engine.image_driver import INPUT, MIX, SEGMENT, SPREAD, SUM
 from sklearn_ntk._engine.image_plan import TAPS, Move, Plan, space_of
 
 __all__ = ["Layout", "laid_out", "table_of"]
@@ -34,6 +34,8 @@ class Layout:
     segments : list of tuple
         In the order of their numbers: the place of each in the program, how many
         pixels an image has there, and which of its inputs are sums.
+    mixtures : list of int
+        In the order of their numbers: whose weights each has, in the program.
     longest : int
         Cells that are zero, and those of a run, at most.
     """
@@ -44,7 +46,8 @@ class Layout:
         labels = [of for stage in plan.stages for of in stage.labels.values()]
         self.n_pairs = max(map(len, labels))
         self.longest = self.cells.largest if self.paired else 1
-        self.segments, self._runs, stages = [], _Runs(dtype, merged=self.paired), []
+        self._runs, stages = _Runs(dtype, merged=self.paired), []
+        self.segments, self.mixtures = [], []
         for stage in plan.stages:
             first, self._stage = len(self._runs.steps), stage
             self._runs.n_components = n = int(np.sum(stage.needed))
@@ -53,6 +56,8 @@ class Layout:
                     (self._spread if step.ends else self._join)(step)
                 elif step.kind == "product":
                     self._input(step)
+                elif step.kind == "mix":
+                    self._mix(step)
                 else:
                     self._segment(place, step)
             stages.append((first, len(self._runs.steps), n))
@@ -76,6 +81,14 @@ class Layout:
         number = self._number(step)
         cells = self._at(step.results[0], number), *self._spaces.pixels(number)
         self._runs.add(INPUT, cells, self._spaces.owners[number])
+
+    def _mix(self, step):
+        """Sums over the pixels of one side, of all pairs at once."""
+        (source,), (to,), (side, place) = step.sources, step.results, step.mixture
+        cells = (self.cells.of[value][0] for value in (source, to))
+        row = (step.space[0], *cells, side, len(self.mixtures))
+        self._runs.add(MIX, [np.array([a]) for a in row], np.zeros(1, int))
+        self.mixtures.append(place)
 
     def _segment(self, place, step):
         number, columns, sums = self._number(step), [], []

@@ -10,6 +10,7 @@ from sklearn_ntk._engine.numba_program import compiled, source_of
 __all__ = ["ImageNumbaProgram"]
 
 CACHE = 2**19  # bytes of a component's cells
+MIXED = 2**20  # bytes of what is mixed, of weights and of what comes out
 WIDEST = 256  # pairs of rows at once, at most
 NUMBERS = 2**20  # of the largest space in a block, which rows are added up to
 ROWS = 2, 32  # of a block: below the diagonal of a matrix they are in vain
@@ -43,12 +44,16 @@ class ImageNumbaProgram:
             self._segment(program.segments[place], size, sums)
             for place, size, sums in self.layout.segments
         ]
+        mixtures = [
+            self._weights(program.weights[place]) for place in self.layout.mixtures
+        ]
         first = self.layout.cells.count
         y, of_y = self.of_y.joined(first)
         x, of_x = self.of_x.joined(first + len(y))
         self.numbers = (y, x) if self.paired else (y,)
         features = np.array([first, first + len(y)])
-        self.segments = table_of(table, 9), of_x, of_y, features
+        starts = np.array([(of_x, of_y)[axis][k] for axis, k in mixtures], np.int64)
+        self.segments = table_of(table, 9), of_x, of_y, features, starts
         self.width, self.shape = self._sizes(x.shape[1], y.shape[1])
 
     def _segment(self, segment, size, sums):
@@ -75,9 +80,18 @@ class ImageNumbaProgram:
             *of_y,
         )
 
+    def _weights(self, weights):
+        """Whose numbers some weights are, and where they are among these."""
+        axis, n = weights.axis, len(weights.values)
+        table = weights.values.reshape(n, -1).T.astype(self.dtype)
+        return axis, (self.of_x, self.of_y)[axis].add([table])[1]
+
     def _sizes(self, n, m):
         """How many pairs at once, and the rows and columns of a block."""
         fitting = CACHE // (self.layout.cells.n_local * self.dtype.itemsize)
+        if self.layout.mixtures:
+            whole = 3 * self.layout.n_pairs * self.dtype.itemsize
+            fitting = min(fitting, MIXED // whole)
         width = min(WIDEST, max(self.lanes, fitting // self.lanes * self.lanes))
         if self.paired:
             columns = min(m, WIDEST)

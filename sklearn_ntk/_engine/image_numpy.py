@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_ntk._engine.image_calls import ROWS, Calls, Sums, shape_of
+from sklearn_ntk._engine.image_calls import Calls, Sums, Table, shape_of
 from sklearn_ntk._engine.image_plan import n_pairs
 from sklearn_ntk._engine.numpy_program import SMALL, allocated, buffers
 from sklearn_ntk._engine.program import operands
@@ -39,12 +39,14 @@ class ImageNumpyProgram:
             if node.op == "map"
         }
         self.tables = {
-            id(a): (_table(a, space, dtype), a.axis)
+            id(a): Table.of_row(a, space, dtype)
             for node, space in zip(nodes, self.spaces, strict=True)
             for a in node.args
             if isinstance(a, Row)
         }
-        self.program = program  # whose rows keep their ids
+        for a in program.weights:
+            self.tables[id(a)] = Table(a.values.astype(dtype), a.axis, 0)
+        self.program = program  # whose rows and weights keep their ids
         self.factors = [_factor(a.astype(dtype)) for a in program.inputs[0]]
         pairs = max(1, ENTRIES // max(map(n_pairs, self.spaces)))
         width = min(pairs, WIDE)
@@ -61,16 +63,20 @@ class ImageNumpyProgram:
         }
         sizes = [0, 0, 0]  # of what is between the axes of windows, in turns, and moved
         for index, node, _ in self.steps:
-            if node.op == "map":
-                before = shape_of(self.spaces[node.args[0]], *self.shape)
-                for k, shape in enumerate(self.sums[index].between(before), start=1):
-                    sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
-                sizes[2] = max(*sizes, math.prod(before))
+            if node.op not in ("map", "mix"):
+                continue
+            before = shape_of(self.spaces[node.args[0]], *self.shape)
+            sizes[2] = max(sizes[2], math.prod(before))
+            if node.op == "mix":
+                sizes[:2] = (max(size, sizes[2]) for size in sizes[:2])
+                continue
+            for k, shape in enumerate(self.sums[index].between(before), start=1):
+                sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
         spares = buffers(len(sizes), max(sizes), self.dtype)
         parts = {}  # of tables, with as many rows as a block may have
-        for key, (table, axis) in self.tables.items():
-            n_pixels = table.size // table.shape[ROWS[axis]]
-            parts[key] = np.empty(n_pixels * self.shape[axis], table.dtype)
+        for key, table in self.tables.items():
+            size = math.prod(table.shape(self.shape))
+            parts[key] = np.empty(size, table.values.dtype)
         return (values, spares, parts), {}
 
     def run(self, rows, columns, scratch, on_diagonal):
@@ -134,15 +140,6 @@ def _within(nodes, node):
     if (first.op, second.op) != ("lt", "gt") or first.args[0] != second.args[0]:
         return node
     return Node("within", (first.args[0], second.args[1], first.args[1]))
-
-
-def _table(row, space, dtype):
-    """Numbers of the pixels of all rows, to broadcast against a block."""
-    table = row.table(space[0])
-    table = table.astype(bool if table.dtype == bool else dtype)
-    if row.axis == 0:
-        return table[:, :, None, None] if space[1] else table[:, :, None]
-    return table[None, None] if space[1] else table[:, None]
 
 
 def _factor(pixels):

@@ -3,7 +3,8 @@
 A convolution of stride 1 never mixes pairs of pixels with different offsets: most
 layers join few pairs of pixels, and each such *component* goes through all of them on
 its own. A map that would join far more, such as a pool, ends a *stage*: components add
-their share of its sums to a buffer, which the next stage starts from.
+their share of its sums to a buffer, which the next stage starts from. Where pixels are
+mixed by weights of each row, as by attention, all pairs go through a stage at once.
 """
 
 import math
@@ -68,6 +69,8 @@ class Stage:
 
     Attributes
     ----------
+    mixes : bool
+        Whether pixels are mixed by row, and nothing else is done.
     steps : list of tuple
         Steps of the program, each after its place there, and moves, after None.
     labels : dict
@@ -79,6 +82,7 @@ class Stage:
         Which components something depends on.
     """
 
+    mixes: bool = False
     steps: list = field(default_factory=list)
     labels: dict = field(default_factory=dict)
     n_components: int = 0
@@ -86,8 +90,12 @@ class Stage:
     needed: object = None
 
     def open(self, space, size):
-        """Make room for the pairs of a space, each on its own."""
-        if space not in self.labels:
+        """Make room for the pairs of a space, each on its own; or all together."""
+        if space in self.labels:
+            return
+        if self.mixes:
+            self.labels[space], self.n_components = np.zeros(size, int), 1
+        else:
             self.labels[space] = self.n_components + np.arange(size)
             self.n_components += size
 
@@ -116,6 +124,17 @@ class Stage:
         self.labels, self.n_components = labels, count
         self.made.add(move.edge)
         return True
+
+    def join_small(self):
+        """Join components that follow each other, up to as many as an image has pixels.
+
+        With few pairs of pixels at once the calls would cost more than what they do.
+        """
+        size = max(map(len, self.labels.values()))
+        joined = math.isqrt(size) // _largest(self.labels)
+        if joined > 1 and np.all(self.needed):
+            self.labels = {space: a // joined for space, a in self.labels.items()}
+            self.needed = self.needed[::joined]
 
 
 def _largest(labels):
@@ -148,6 +167,7 @@ class Plan:
                 self._place(index, step)
         self._find_needed(outputs)
         for stage in self.stages:
+            stage.join_small()
             stage.steps = self._with_sums(stage.steps)
 
     def _with_sums(self, steps):
@@ -176,12 +196,24 @@ class Plan:
         ]
 
     def _place(self, index, step):
+        mixes = step.kind == "mix"
         where = max((self.stage_of[value] for value in step.sources), default=0)
+        where = self._stage(where, mixes=mixes)
         self.stored |= {value for value in step.sources if self.stage_of[value] < where}
+        if mixes:
+            self.stored |= {*step.sources, *step.results}
         stage = self.stages[where]
         stage.open(step.space, n_pairs(step.space))
         stage.steps.append((index, step))
         self.stage_of |= dict.fromkeys(step.results, where)
+
+    def _stage(self, first, *, mixes=False):
+        """The first stage from a place on that mixes pixels by row, or does not."""
+        while first < len(self.stages) and self.stages[first].mixes != mixes:
+            first += 1
+        if first == len(self.stages):
+            self.stages.append(Stage(mixes))
+        return first
 
     def _map(self, step):
         key = step.before, step.pixel_map
@@ -197,18 +229,18 @@ class Plan:
             source, before = target, after
 
     def _move(self, move):
-        index = self.stage_of[move.source]
+        index = self._stage(self.stage_of[move.source])
         stage = self.stages[index]
+        stage.open(move.before, move.matrix.shape[1])
         stage.steps.append((None, move))
         if stage.takes(move):
             self.stage_of[move.target] = index
             return
         move.ends = True
         self.stored.add(move.target)
-        if index + 1 == len(self.stages):
-            self.stages.append(Stage())
-        self.stages[index + 1].open(move.after, move.matrix.shape[0])
-        self.stage_of[move.target] = index + 1
+        following = self._stage(index + 1)
+        self.stages[following].open(move.after, move.matrix.shape[0])
+        self.stage_of[move.target] = following
 
     def _find_needed(self, outputs):
         """Mark the components that outputs depend on, from the last stage back."""

@@ -6,6 +6,8 @@ from sklearn_ntk._engine.program import Program, Segment, operands
 
 __all__ = ["ImageProgram", "Step"]
 
+MIXING = {"map", "mix"}  # operations after which pixels are others
+
 
 class Step(NamedTuple):
     """A part of the program: an input, a map of pixels, or operations on each pair.
@@ -15,7 +17,7 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    kind : {"product", "map", "segment"}
+    kind : {"product", "map", "mix", "segment"}
     space : tuple
         Of the pixels that come out: how many an image has, and whether all pairs count.
     sources, results : tuple of int
@@ -23,6 +25,9 @@ class Step(NamedTuple):
     before : tuple or None
         The space of what a map reads.
     pixel_map : PixelMap or None
+    mixture : tuple of int or None
+        Whose weights a mix has: 0 for rows of X, 1 for those of Y, and their place in
+        `ImageProgram.weights`.
     """
 
     kind: str
@@ -31,6 +36,7 @@ class Step(NamedTuple):
     results: tuple
     before: tuple | None = None
     pixel_map: Any = None
+    mixture: tuple | None = None
 
 
 class ImageProgram(Program):
@@ -50,6 +56,10 @@ class ImageProgram(Program):
     steps : tuple of Step
     segments : dict
         The segment that is each step, by its place in `steps`.
+    weights : list of RowWeights
+        By which the pixels of each row are mixed.
+    rows : tuple of array
+        Those of X and of Y, with zeros for pixels that do not exist.
     """
 
     def __init__(self, trace, outputs):
@@ -62,18 +72,18 @@ class ImageProgram(Program):
         self.outputs = [new[i] for i in self.outputs]
         self.guards = [new[i] for i in self.guards]
         self.order, self.boundaries = list(range(len(order))), []
-        self.segments, steps = {}, []
+        self.segments, self.weights, self.rows, steps = {}, [], trace.rows, []
         self._cut([phases[i] for i in order], steps)
         self.steps = tuple(steps)
 
     def _phases(self, spaces):
         """For each node after how many maps it can be computed, and in which space."""
-        when, users, mixing = {}, {}, ("map", "product")
+        when, users, mixing = {}, {}, {"product", *MIXING}
         for index in self.order:
             node = self.nodes[index]
             before = [when[o] for o in operands(node) if when[o] is not None]
             if node.op in mixing:
-                when[index] = max(before, default=0) + (node.op == "map")
+                when[index] = max(before, default=0) + (node.op in MIXING)
             else:
                 when[index] = max(before, default=None)
             for operand in operands(node):
@@ -81,7 +91,7 @@ class ImageProgram(Program):
         for index in reversed(self.order):  # what rows alone give, as late as possible
             if when[index] is None:
                 later = users.get(index, ())
-                later = [when[i] - (self.nodes[i].op == "map") for i in later]
+                later = [when[i] - (self.nodes[i].op in MIXING) for i in later]
                 when[index] = min(later, default=0)
         return {
             index: (when[index], self.nodes[index].op not in mixing, spaces[index])
@@ -95,6 +105,12 @@ class ImageProgram(Program):
             space = self.spaces[index]
             if node.op == "product":
                 steps.append(Step("product", space, (), (index,)))
+            elif node.op == "mix":
+                source, weights = node.args
+                mixture = weights.axis, len(self.weights)
+                self.weights.append(weights)
+                step = Step("mix", space, (source,), (index,), space, mixture=mixture)
+                steps.append(step)
             elif node.op == "map":
                 source, pixel_map = node.args
                 before = self.spaces[source]

@@ -6,13 +6,20 @@ map that it is.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
+from sklearn_ntk._engine.forward_mode import (
+    Dual,
+    bilinear,
+    chain,
+    concatenate,
+    part_of,
+    value_of,
+)
 from sklearn_ntk._engine.generic import (
     HIGHEST,
     LOWEST,
@@ -21,7 +28,16 @@ from sklearn_ntk._engine.generic import (
     settled,
 )
 from sklearn_ntk._engine.image_program import ImageProgram
-from sklearn_ntk._engine.tracing import Node, Pair, Row, Trace, TracingError, key_of
+from sklearn_ntk._engine.tracing import (
+    NUMPY,
+    Node,
+    Pair,
+    Row,
+    Symbol,
+    Trace,
+    TracingError,
+    key_of,
+)
 from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._pairs import Pairs
 from sklearn_ntk.networks._pixels import Pixels, unit
@@ -31,8 +47,9 @@ __all__ = ["traced_images"]
 PARALLEL = 64  # roundings that a squared sine may be off 0 where pixels are parallel
 CLOSE = 1e-11  # squared sine, below which an angle has less than ten digits
 FACTOR = 2.0**30  # that values may be off, or 1 / it, which are floats with it
-SUMS = {"add", "map", "product"}  # covariances that the cosine has to be made of
+SUMS = {"add", "map", "mix", "product"}  # covariances that cosines have to be made of
 FUNCTIONS = {"reshape", "mean", "broadcast_to"}  # of arrays that rows hold
+ARRAYS = {"asarray", "eye", "matmul", "sum"}  # functions of what is known of rows
 
 
 def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
@@ -49,8 +66,9 @@ def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
     dual : bool
         Whether there is something to be differentiated.
     own : callable
-        ``own(X)`` evaluates each row with itself and returns, for every layer that
-        makes it necessary, the standard deviations of all pixels, (P, n).
+        ``own()`` evaluates each row with itself and returns, for every layer that
+        makes it necessary, the standard deviations of all pixels, (n, P), or the
+        weights that they are mixed by, (n, P, P): those of X and those of Y.
     dtype : dtype
         In which it is to be computed. In single precision angles that are small have
         few digits, and there are no guards for them.
@@ -120,6 +138,28 @@ class PixelRow(Row):
         return np.broadcast_to(a, (size, a.shape[1]))
 
 
+class RowWeights:
+    """Weights by which the pixels of each row are mixed.
+
+    Parameters
+    ----------
+    axis : int
+        0: of rows of X. 1: of Y.
+    values : array of shape (rows, P, P)
+    """
+
+    __slots__ = ("axis", "values")
+
+    def __init__(self, axis, values):
+        self.axis, self.values = axis, values
+
+    def filled(self, tangent):
+        """A tangent, or a number for all weights, as weights like these."""
+        if isinstance(tangent, RowWeights):
+            return tangent
+        return RowWeights(self.axis, np.full(self.values.shape, tangent))
+
+
 class AllPairs:
     """The shape of numbers for all pairs, which nothing is known of."""
 
@@ -165,13 +205,15 @@ class PixelTrace(Trace):
     ----------
     spaces : list of tuple
         For each node the number of pixels of an image, and whether all pairs count.
+    rows : tuple of array
+        Those of X and of Y, with zeros for pixels that do not exist.
     """
 
     pair_type, row_type = PixelPair, PixelRow
 
     def __init__(self, dtype):
         super().__init__()
-        self.spaces, precision = [], np.finfo(dtype)
+        self.spaces, self.rows, precision = [], None, np.finfo(dtype)
         self.parallel = PARALLEL * float(precision.eps)
         self.close = CLOSE if precision.bits == 64 else 0.0
 
@@ -186,13 +228,23 @@ class PixelTrace(Trace):
 
     def mapped(self, pair, pixel_map):
         """The pairs after a linear map of pixels."""
-        if pair.x is None and pair.y is None and pair.core is not None:
-            node, scale = pair.core, pair.scale
-        else:
-            node, scale = self.output(pair), 1.0
+        node, scale = self._source(pair)
         _, full = self.spaces[node]
         args, space = (node, pixel_map), pixel_map.size(full)
         return PixelPair(self, self._append(args, Node("map", args), space), scale)
+
+    def mixed_by_row(self, pair, weights):
+        """The pairs after sums over the pixels of one side, weighted by row."""
+        node, scale = self._source(pair)
+        key, args = ("mix", node, id(weights)), (node, weights)
+        node = self._append(key, Node("mix", args), self.spaces[node])
+        return PixelPair(self, node, scale)
+
+    def _source(self, pair):
+        """The node that a map reads instead of a pair, and the factor that waits."""
+        if pair.x is None and pair.y is None and pair.core is not None:
+            return pair.core, pair.scale
+        return self.output(pair), 1.0
 
     def _pair(self, op, args):
         """The result of an operation on pairs.
@@ -217,7 +269,7 @@ class PixelTrace(Trace):
             and a.y is None
             and a.scale != 1.0
             and 1.0 / FACTOR < a.scale < FACTOR
-            and self.nodes[a.core].op == "map"
+            and self.nodes[a.core].op in ("map", "mix")
         )
 
     def mapped_row(self, row, pixel_map, sides):
@@ -283,12 +335,43 @@ class PixelTrace(Trace):
     def ones_like(self, x):
         return x.filled(1.0) if isinstance(x, Row) else super().ones_like(x)
 
-    def any(self, mask):
+    def where(self, condition, a, b):
+        """a or b; a product where pixels of either row that do not exist give 0."""
+        rows = self._both_rows(condition)
+        if rows is None or isinstance(b, Symbol) or b != 0.0:
+            return self._of_arrays("where", condition, a, b)
+        for row in rows:
+            a = self.apply("mul", a, self.apply("where", row, 1.0, 0.0))
+        return a
+
+    def _both_rows(self, mask):
+        """The rows that a mask of pairs asks for both of, or None."""
+        if not isinstance(mask, Pair) or mask.core is None:
+            return None
+        op, args = self.nodes[mask.core]
+        rows = op == "and" and all(isinstance(a, Row) for a in args)
+        return args if rows else None
+
+    def any(self, mask, **options):
         if isinstance(mask, Pair) and self.space_of(mask)[0] > 1:
             return False
-        return super().any(mask)
+        return np.any(mask, **options) if options else super().any(mask)
+
+    def all(self, mask, **options):
+        return np.all(mask, **options) if options else super().all(mask)
+
+    def _of_arrays(self, name, *args, **options):
+        """NumPy's function where there are arrays and no symbols."""
+        arrays = any(isinstance(a, np.ndarray) for a in args)
+        if arrays and not any(isinstance(a, Symbol) for a in args):
+            return getattr(np, name)(*args, **options)
+        return super().__getattr__(name)(*args, **options)
 
     def __getattr__(self, name):
+        if name in NUMPY:
+            return partial(self._of_arrays, name)
+        if name in ARRAYS:
+            return getattr(np, name)
         if name not in FUNCTIONS:
             return super().__getattr__(name)
 
@@ -312,16 +395,38 @@ class _TracedPixels(Pixels):
     """Pixels of rows of which all that concerns one row alone is known."""
 
     known: Any = None
+    trace: Any = None
 
     def std(self, xp, nngp):
         """Standard deviations of all pixels, as they were recorded."""
         trace = value_of(nngp).trace
-        nothing = (np.full((self.size, n), np.nan) for n in (self.n, self.m))
-        known = next(self.known) if self.known else nothing
+        known = [np.full((n, self.size), np.nan) for n in (self.n, self.m)]
+        if self.known:
+            known = next(self.known)
         return self.of_both(trace, *known)
 
+    def by_row(self, xp, a, function):
+        """What a function has made of the pairs of pixels of each row."""
+        return concatenate(np, next(self.known))
+
+    def mixed_by_row(self, xp, a, weights):
+        """``L a R'``, where each pair of rows has weights L and R of its own."""
+        for axis, rows in enumerate((slice(self.n), slice(self.n, None))):
+            own = part_of(np, weights, rows)
+            own = _each(partial(RowWeights, axis), own)
+            a = bilinear(xp, value_of(a).trace.mixed_by_row, a, own)
+        return a
+
+    def laid_out(self, xp, rows):
+        """Numbers of x and of x' as symbols."""
+        x = y = rows[:, : self.n].T
+        X, Y = self.trace.rows
+        if Y is not X:
+            y = rows[:, self.n :].T
+        return self.of_both(self.trace, x, y)
+
     def of_axis(self, trace, axis, a):
-        """Numbers of the pixels of rows, (P, n), as a symbol."""
+        """Numbers of the pixels of rows, (n, P), as a symbol."""
         if not self.full:
             key = (slice(None), slice(None), None) if axis == 0 else (slice(None), None)
         elif axis == 0:
@@ -330,12 +435,13 @@ class _TracedPixels(Pixels):
             key = (None, slice(None), None)
 
         def row(values):
-            return trace.row(axis, np.broadcast_to(values, value_of(a).shape)[key])
+            values = np.broadcast_to(values, value_of(a).shape)
+            return trace.row(axis, values.T[key])
 
         return _each(row, a)
 
     def of_both(self, trace, a, b):
-        """Numbers of the pixels of rows of X and of Y, (P, n) each, as symbols."""
+        """Numbers of the pixels of rows of X and of Y, (n, P) each, as symbols."""
         x = self.of_axis(trace, 0, a)
         y = _each(PixelRow.turned, x) if b is a else self.of_axis(trace, 1, b)
         return x, y
@@ -405,26 +511,28 @@ class _TracedImages(TracedInputs):
     _state = _ImagePairs
     own = None
 
-    def as_images(self, shape, need, mask_value=None):
-        if mask_value is not None:
-            raise TracingError("pixels that may not exist")
-        return self._replace(image=(shape, need))
-
     @cached_property
     def _pairs(self):
         if self.image is None or self._seeds:
             raise TracingError("no image, or a length scale for each feature")
-        shape, need = self.image
-        if need.graphs:
-            raise TracingError("graphs that rows hold")
-        *spatial, channels = shape
-        x, std_x = y, std_y = _pixels(self.X, shape)
+        shape, need, masks = self.image
+        *spatial, _ = shape
+        x, std_x, graphs_x = y, std_y, graphs_y = _pixels(self.X, shape, need)
         if self.Y is not self.X:
-            y, std_y = _pixels(self.Y, shape)
+            y, std_y, graphs_y = _pixels(self.Y, shape, need)
+        self.trace.rows = self.X, self.Y
         pixels = _TracedPixels(
-            tuple(spatial), need.full, x.shape[1], y.shape[1], known=self._known(need)
+            tuple(spatial),
+            need.full,
+            x.shape[1],
+            y.shape[1],
+            graphs=np.concatenate([graphs_x, graphs_y]) if need.graphs else None,
+            mask=np.concatenate(masks).T if masks else None,
+            known=self._known(need),
+            trace=self.trace,
         )
         space = pixels.size, need.full
+        channels = x.shape[2]
         product = self.trace.product((x, y), space) * (1.0 / channels)
         std_x, std_y = (
             std * self._factor for std in pixels.of_both(self.trace, std_x, std_y)
@@ -445,18 +553,17 @@ class _TracedImages(TracedInputs):
     def _known(self, need):
         if not need.own:
             return None
-        of_x = self.own(self.X)
-        of_y = of_x if self.Y is self.X else self.own(self.Y)
-        return iter(zip(of_x, of_y, strict=True))
+        return iter(zip(*self.own(), strict=True))
 
 
-def _pixels(X, shape):
-    """Pixels of rows, (P, n, C), and the standard deviations of their channels."""
+def _pixels(X, shape, need):
+    """Pixels of rows, (P, n, C), their standard deviations, (n, P), and graphs."""
     X = X.toarray() if sparse.issparse(X) else X
-    pixels = np.ascontiguousarray(
-        X.reshape(X.shape[0], -1, shape[-1]).transpose(1, 0, 2), dtype=float
-    )
+    X, graphs = X.reshape(X.shape[0], -1, shape[-1]), None
+    if need.graphs:
+        graphs, X = np.split(X, [X.shape[1]], axis=2)
+    pixels = np.ascontiguousarray(X.transpose(1, 0, 2), dtype=float)
     _, norm = unit(np, pixels)
     if np.any((norm > 0) & ((norm < LOWEST) | (norm > HIGHEST))):
         raise TracingError("pixels of extreme size")
-    return pixels, norm / shape[-1] ** 0.5
+    return pixels, norm.T / X.shape[2] ** 0.5, graphs

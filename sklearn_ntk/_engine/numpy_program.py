@@ -11,6 +11,7 @@ __all__ = ["FUNCTIONS", "SMALL", "NumpyProgram", "allocated", "buffers"]
 
 LINE = 64  # bytes of a cache line; NumPy writes across lines at a third of the speed
 SMALL = 16  # with a larger buffer NumPy copies rows that are broadcast into it
+LATE = {"where", "put", "map", "mix"}  # what writes before it has read all
 
 
 def _where(condition, a, b, out):
@@ -228,7 +229,7 @@ def allocated(program, spaces=None):
             if b in done and type(mask) is type(b) is int and kinds.get(b) == kind:
                 node, place[index] = node._replace(op="put"), place[b]
                 released.remove((kind, place[b]))
-        late = node.op in ("where", "put", "map")  # which write before they have read
+        late = node.op in LATE
         if not late:
             _release(free, released)
         if index not in place:

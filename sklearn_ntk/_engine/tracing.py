@@ -21,11 +21,21 @@ from sklearn_ntk._engine.devices import (
 )
 from sklearn_ntk._engine.forward_mode import Dual
 
-__all__ = ["NUMPY", "SOURCES", "Node", "Pair", "Row", "Trace", "TracingError", "key_of"]
+__all__ = [
+    "NUMPY",
+    "SOURCES",
+    "Node",
+    "Pair",
+    "Row",
+    "Symbol",
+    "Trace",
+    "TracingError",
+    "key_of",
+]
 
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not", "within"}
-SOURCES = {"cosine", "product", "map"}  # what is not computed of each pair alone
+SOURCES = {"cosine", "product", "map", "mix"}  # what is not computed of each pair alone
 SAMPLE = 2048  # pairs that values of a symbol are looked at for
 
 # How an operation acts on arrays: on rows while tracing, on blocks later.

@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from sklearn_ntk._engine.forward_mode import linear, part_of, value_of
+from sklearn_ntk._engine.forward_mode import linear, value_of
 from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._masks import existing
-from sklearn_ntk.networks._mixtures import from_covariance, mixed_by_row
+from sklearn_ntk.networks._mixtures import from_covariance
 from sklearn_ntk.networks._pixels import require_pixels
 
 __all__ = ["SelfAttention"]
@@ -181,7 +181,7 @@ class SelfAttention(Layer):
         weights = self._weights(p, mask)
         gain = self.value_variance * self.output_variance
         values = self._embedded(p, p.nngp) if self.positional_in_values else p.nngp
-        nngp = mixed_by_row(p, values, weights) * gain
+        nngp = p.pixels.mixed_by_row(p.xp, values, weights) * gain
         if p.ntk is None:
             return nngp, None
         ntk = p.ntk
@@ -189,7 +189,8 @@ class SelfAttention(Layer):
             ntk = self._embedded(p, ntk)
         if isinstance(ntk, float):
             return nngp, 2.0 * nngp
-        return nngp, mixed_by_row(p, ntk, weights) * gain + 2.0 * nngp
+        mixed = p.pixels.mixed_by_row(p.xp, ntk, weights)
+        return nngp, mixed * gain + 2.0 * nngp
 
     def _random(self, p, mask):
         xp = p.xp
@@ -221,11 +222,13 @@ class SelfAttention(Layer):
 
     def _weights(self, p, mask):
         """The attention weights of each row, of shape (rows, P, P)."""
-        xp, pixels = p.xp, p.pixels
-        first = pixels.n * pixels.m if pixels.joined else 0
-        own = part_of(xp, self._embedded(p, p.nngp), (..., slice(first, None)))
-        scale = (self.key_variance * self.query_variance) ** 0.5
-        scores = linear(xp, lambda a: xp.permute_dims(a, (2, 0, 1)), own * scale)
+        return p.pixels.by_row(p.xp, p.nngp, lambda own: self._of_own(p, own, mask))
+
+    def _of_own(self, p, own, mask):
+        """The weights that follow from covariances (P, P, rows)."""
+        xp, scale = p.xp, (self.key_variance * self.query_variance) ** 0.5
+        scores = self._embedded(p, own) * scale
+        scores = linear(xp, lambda a: xp.permute_dims(a, (2, 0, 1)), scores)
         if mask is not None:
             without = -np.inf if self.weighting == "softmax" else 0.0
             keys = xp.permute_dims(mask, (1, 0))[:, None, :]
@@ -258,10 +261,9 @@ class SelfAttention(Layer):
                     "both. Got None."
                 )
             here, there = share, (1.0 - share) * there
-        shape = (p.pixels.size,) * 2 + (1,) * (len(p.nngp.shape) - 2)
-        positions = p.xp.asarray(
-            self._positions(p.pixels.shape), device=value_of(p.nngp).device
-        )
+        like = value_of(p.nngp if isinstance(covariance, float) else covariance)
+        shape = (p.pixels.size,) * 2 + (1,) * (len(like.shape) - 2)
+        positions = p.xp.asarray(self._positions(p.pixels.shape), device=like.device)
         positions = p.xp.reshape(positions, shape)
         return here * covariance + there * positions
 

@@ -7,7 +7,7 @@ from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._maps import Mixture
 from sklearn_ntk.networks._masks import existing, masked
-from sklearn_ntk.networks._mixtures import from_covariance, mixed, mixed_by_row
+from sklearn_ntk.networks._mixtures import from_covariance, mixed
 from sklearn_ntk.networks._nodes import GraphInputs, Nodes, mixed_nodes
 from sklearn_ntk.networks._pixels import NODES, require_pixels
 
@@ -142,9 +142,9 @@ class GraphConv(Layer):
                 f"Rows have {n_nodes}, and a layer before it has left {p.pixels.size}."
             )
         weights = self._weights(p.xp, p.pixels.graphs)
-        nngp, ntk = mixed_by_row(p, p.nngp, weights), p.ntk
+        nngp, ntk = p.pixels.mixed_by_row(p.xp, p.nngp, weights), p.ntk
         if ntk is not None and not isinstance(ntk, float):
-            ntk = mixed_by_row(p, ntk, weights)
+            ntk = p.pixels.mixed_by_row(p.xp, ntk, weights)
         return masked(from_covariance(p, nngp, ntk, p.pixels.shape), mask, self)
 
     def _mixture(self):

@@ -95,13 +95,13 @@ class Inputs:
         elif Y is not None:
             Y, mask_y = self._without_padding(Y, shape, mask_value)
             masks = [mask_x, mask_y]
-        if self.xp.all(self.xp.concat(masks)):
+        if self._arrays.all(self._arrays.concat(masks)):
             masks = None
         return self._replace(X=X, Y=Y, image=(shape, need, masks))
 
     def _without_padding(self, X, shape, mask_value):
         """Rows with zeros for pixels that do not exist, and which do."""
-        xp, X = self.xp, X.toarray() if sparse.issparse(X) else X
+        xp, X = self._arrays, X.toarray() if sparse.issparse(X) else X
         exists = existing_pixels(xp, X, shape, mask_value)
         pixels = xp.reshape(X, (*exists.shape, shape[-1]))
         return xp.reshape(xp.where(exists[:, :, None], pixels, 0.0), X.shape), exists

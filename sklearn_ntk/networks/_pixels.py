@@ -124,6 +124,53 @@ class Pixels:
         """A linear map of pixels applied to both sides of an array over pairs."""
         return linear(xp, lambda b: pixel_map(xp, b, self.sides), a)
 
+    def mixed_by_row(self, xp, a, weights):
+        """``L a R'``, where each pair of rows has weights L and R of its own.
+
+        Parameters
+        ----------
+        xp : namespace
+        a : array of shape (P, P', n, m) or (P, P', n)
+        weights : array of shape (number of rows, P, P)
+            Those of X and then those of Y, as in `graphs`.
+        """
+
+        def turned(b, axes):
+            return linear(xp, lambda c: xp.permute_dims(c, axes), b)
+
+        if self.m is None:
+            left = right = weights
+        elif self.joined:
+            left, right = (
+                linear(xp, lambda c, k=k: taken(xp, c, k - self.n * self.m, 0), weights)
+                for k in self.partners
+            )
+        else:
+            left = part_of(xp, weights, (slice(self.n), None, ...))
+            right = part_of(xp, weights, (slice(self.n, None), ...))
+        pairs_first = (2, 3, 0, 1) if value_of(a).ndim == 4 else (2, 0, 1)
+        pixels_first = (2, 3, 0, 1) if value_of(a).ndim == 4 else (1, 2, 0)
+        swapped = (*range(value_of(right).ndim - 2), -1, -2)
+        swapped = tuple(k % value_of(right).ndim for k in swapped)
+        product = xp.matmul(left, turned(a, pairs_first))
+        product = xp.matmul(product, turned(right, swapped))
+        return turned(product, pixels_first)
+
+    def by_row(self, xp, a, function):
+        """What a function makes of the pairs of pixels of each row.
+
+        Parameters
+        ----------
+        xp : namespace
+        a : array of shape (P, P', number of pairs)
+            Of all pairs; counts where a row is paired with itself.
+        function : callable
+            Takes an array (P, P', number of rows) and returns one of shape
+            (number of rows, ...).
+        """
+        first = self.n * self.m if self.joined else 0
+        return function(part_of(xp, a, (..., slice(first, None))))
+
     @property
     def knows_rows(self):
         """Whether there are pairs of each row with itself."""
