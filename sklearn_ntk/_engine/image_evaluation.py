@@ -17,7 +17,7 @@ __all__ = ["ImageBlocks", "image_program"]
 
 CLOSE = 1e-9  # 1 - |cos| of two rows that differ in a few digits only
 FEW = 2**18  # pairs of pixels that formulas are done with before there is a program
-MANY = 2**22  # pairs of pixels for which compiled code is loaded
+MANY = 2**21  # pairs of pixels for which compiled code is loaded
 
 
 def image_program(evaluation, dtype, n_jobs=None):

@@ -10,7 +10,7 @@ from sklearn_ntk.networks._dense import Dense
 from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._masks import existing, masked
 from sklearn_ntk.networks._pixels import require_pixels
-from sklearn_ntk.networks._windows import Windows, per_axis
+from sklearn_ntk.networks._windows import per_axis, windows_over
 
 __all__ = ["Conv", "ConvTranspose", "LocalConv", "check_window"]
 
@@ -92,7 +92,9 @@ class _Convolution(Dense):
         )
         if not self._transposed:
             check_fits(self, "kernel_size", size, shape, self.padding)
-        return Windows(shape, size, stride, self.padding, transposed=self._transposed)
+        return windows_over(
+            shape, size, stride, self.padding, transposed=self._transposed
+        )
 
     def shapes(self, shape):
         return [self.windows(shape).output]

@@ -19,7 +19,7 @@ from sklearn_ntk.networks._pixels import (
     selected,
     without_pixels,
 )
-from sklearn_ntk.networks._windows import Windows, occurrences, per_axis
+from sklearn_ntk.networks._windows import occurrences, per_axis, windows_over
 
 __all__ = [
     "AvgPool",
@@ -95,7 +95,7 @@ class _Pool(_Mixing):
         check_fits(self, "window", window, shape, self.padding)
         if self.stride is not None:
             stride = per_axis(self.stride, len(shape), self, "stride")
-            return Windows(shape, window, stride, self.padding)
+            return windows_over(shape, window, stride, self.padding)
         if self.padding == "valid" and any(map(int.__mod__, shape, window)):
             raise ValueError(
                 f"The 'window' parameter of {type(self).__name__} must divide the size "
@@ -104,7 +104,7 @@ class _Pool(_Mixing):
                 "padding='same'."
             )
         padding = "same" if self.padding == "valid" else self.padding
-        return Windows(shape, window, window, padding)
+        return windows_over(shape, window, window, padding)
 
     def counts(self, shape):
         """For each axis how often a pixel is in a window, (output size, input size)."""

@@ -14,7 +14,7 @@ from sklearn_ntk.networks._pixels import (
     root_mean_square,
     without_pixels,
 )
-from sklearn_ntk.networks._windows import Windows
+from sklearn_ntk.networks._windows import windows_over
 
 __all__ = ["Dropout", "Flatten", "Identity", "LayerNorm"]
 
@@ -70,7 +70,7 @@ class Flatten(Layer):
             return pairs
         p = existing(at_same_place(p))
         shape = p.pixels.shape
-        windows = Windows(shape, shape, shape, "valid")
+        windows = windows_over(shape, shape, shape, "valid")
         mean = averaged(p, windows, 1.0 / p.pixels.size)
         width = None if p.width is None else p.width * p.pixels.size
         return without_pixels(mean.replace(width=width))

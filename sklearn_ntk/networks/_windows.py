@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from sklearn_ntk.networks._maps import PixelMap
 
-__all__ = ["Windows", "occurrences", "per_axis"]
+__all__ = ["Windows", "occurrences", "per_axis", "windows_over"]
 
 
 def per_axis(value, n_axes, layer, name):
@@ -22,6 +22,12 @@ def per_axis(value, n_axes, layer, name):
             f"one element for each of the {n_axes} axes of an image. Got {value!r}."
         )
     return tuple(int(v) for v in values)
+
+
+@lru_cache(maxsize=64)
+def windows_over(shape, size, stride, padding, *, transposed=False):
+    """The `Windows` over an image, kept: blocks of rows ask for the same ones."""
+    return Windows(shape, size, stride, padding, transposed=transposed)
 
 
 class Additions(NamedTuple):
