@@ -30,8 +30,10 @@ from sklearn_ntk.networks import (
     Flatten,
     GlobalAvgPool,
     InputScale,
+    Monomial,
     Myrtle,
     ReLU,
+    SelfAttention,
 )
 from sklearn_ntk.networks._names import ACTIVATIONS
 
@@ -170,6 +172,27 @@ def test_pixels_without_variance(formulas):
     X[:, :8] = 0.0
     layers = [Conv(3, bias_variance=0.0), ReLU(), Conv(3, bias_variance=0.0), ReLU()]
     check_values(on_images(*layers, GlobalAvgPool(), Dense()), X, formulas)
+
+
+@pytest.mark.parametrize("mask_value", [None, 0.5])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Dense(0.0, 0.5), ReLU(), conv()],
+        [Dense(0.0, 0.5), SelfAttention(), ReLU(), conv()],
+        [conv(), ReLU(), Conv(3, 1, "same", 0.0, 0.5), AvgPool(2, 1)],
+        [SelfAttention(value_variance=0.0), conv(), ReLU()],
+        [Dense(0.0, 0.0), ReLU()],
+        [conv(), Monomial(0), conv()],
+    ],
+)
+def test_features_that_do_not_depend_on_the_row(layers, mask_value, formulas):
+    X = normal(7, 12).copy()
+    X[:3, 4:] = 0.5
+    network = on_images(
+        *layers, GlobalAvgPool(), Dense(), shape=(6, 2), mask_value=mask_value
+    )
+    check_values(network, X, formulas)
 
 
 def sequences_of_unequal_length(value):

@@ -20,7 +20,7 @@ from image_zoo import (
 )
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from zoo import dense
+from zoo import FREE, dense
 
 from sklearn_ntk import NNGP, NTK
 from sklearn_ntk._engine import constants, image_evaluation, image_numpy
@@ -36,6 +36,7 @@ from sklearn_ntk.networks import (
     ConvTranspose,
     Crop,
     Dense,
+    Erf,
     Flatten,
     GlobalAvgPool,
     GlobalSumPool,
@@ -44,6 +45,7 @@ from sklearn_ntk.networks import (
     LayerNorm,
     LeakyReLU,
     LocalConv,
+    RectifiedMonomial,
     ReLU,
     Resize,
     SelfAttention,
@@ -374,13 +376,53 @@ def test_graphs_shared_and_by_row(images):
     assert_same(alone, on_images(*layers, shape=(4, 6)), images)
 
 
-def test_numerical_activations_act_on_pixels(images):
+@pytest.mark.parametrize("stride", [1, 2])
+def test_numerical_activations_act_on_pixels(stride, images):
     """ELU with alpha = 0 is a rectifier; it goes through quadrature."""
     one, other = (
-        on_images(conv(), activation, conv(), activation, GlobalAvgPool())
+        on_images(conv(), activation, conv(3, stride), activation, GlobalAvgPool())
         for activation in (ELU(1e-300), ReLU())
     )
     assert_same(one, other, images[[0, 2, 6]], rtol=1e-7)
+
+
+def test_gradient_of_a_numerical_activation_before_a_stride(images):
+    X, elu = images[[0, 2, 6]], ELU(0.7, alpha_bounds=FREE)
+    network = on_images(Conv(), elu, Conv(3, 2), Flatten(), Dense())
+    kernel = NTK(network)
+    _, gradient = kernel(X, eval_gradient=True)
+    low, high = (
+        NTK(clone(network).set_params(**{"1__alpha": 0.7 * np.exp(step)}))(X)
+        for step in (-1e-5, 1e-5)
+    )
+    free = [h.name for h in kernel.hyperparameters if not h.fixed]
+    slope = gradient[..., free.index("network__1__alpha")]
+    assert_allclose(slope, (high - low) / 2e-5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [GlobalAvgPool()],
+        [conv(trainable=False), GraphConv(RING), Flatten()],
+        [Erf(), Crop(1), GlobalAvgPool()],
+    ],
+)
+def test_gradient_behind_layers_that_are_not_trained(layers, images):
+    """With the readout alone trained the two kernels are one."""
+    network = on_images(dense(trainable=False), *layers, dense(), shape=SEQUENCE)
+    ntk, nngp = (kernel(network)(images, eval_gradient=True) for kernel in (NTK, NNGP))
+    for a, b in zip(ntk, nngp, strict=True):
+        assert_allclose(a, b, rtol=1e-13)
+
+
+def test_a_black_pixel_with_itself_is_as_with_another(images):
+    layers = [conv(bias_init="zeros"), RectifiedMonomial(1), conv(1), GlobalAvgPool()]
+    X = np.zeros((2, N_FEATURES))
+    X[:, 0] = 1.0
+    for first in ([], [AvgPool((2, 1))]):
+        K = NTK(on_images(*first, *layers))(X)
+        assert_allclose(K, K[0, 1], rtol=1e-13)
 
 
 def test_unit_output(images):

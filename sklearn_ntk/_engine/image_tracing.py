@@ -39,7 +39,7 @@ from sklearn_ntk._engine.tracing import (
     key_of,
 )
 from sklearn_ntk.networks._maps import Place
-from sklearn_ntk.networks._pairs import Pairs
+from sklearn_ntk.networks._pairs import Pairs, is_number
 from sklearn_ntk.networks._pixels import Pixels, unit
 
 __all__ = ["traced_images"]
@@ -399,7 +399,7 @@ class _TracedPixels(Pixels):
 
     def std(self, xp, nngp):
         """Standard deviations of all pixels, as they were recorded."""
-        trace = value_of(nngp).trace
+        trace = _symbol(nngp).trace
         known = [np.full((n, self.size), np.nan) for n in (self.n, self.m)]
         if self.known:
             known = next(self.known)
@@ -450,6 +450,14 @@ class _TracedPixels(Pixels):
 class _ImagePairs(TracedPairs):
     """Pairs of pixels, as symbols."""
 
+    def resolve(self):
+        """These pairs themselves; their values must not be the same for all rows."""
+        if self.pixels is not None:
+            _symbol(self.nngp), _symbol(self.cos)
+            if is_number(self.ntk) and value_of(self.ntk):
+                _symbol(self.ntk)
+        return super().resolve()
+
     def replace(self, **changes):
         """A copy with some fields changed.
 
@@ -479,6 +487,13 @@ class _ImagePairs(TracedPairs):
             return root
         inverse = xp.where(root > 0.0, 1.0 / root, 0.0)
         return chain(root, (cos, -c * inverse))
+
+
+def _symbol(x):
+    """The symbol of a value, which layers that mix pixels can record."""
+    if not isinstance(value_of(x), Symbol):
+        raise TracingError("features that do not depend on the row")
+    return value_of(x)
 
 
 def _each(function, a):

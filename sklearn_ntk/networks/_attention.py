@@ -9,6 +9,7 @@ from sklearn_ntk._sklearn_private import Interval, StrOptions
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._masks import existing
 from sklearn_ntk.networks._mixtures import from_covariance
+from sklearn_ntk.networks._pairs import is_number
 from sklearn_ntk.networks._pixels import require_pixels
 
 __all__ = ["SelfAttention"]
@@ -187,7 +188,7 @@ class SelfAttention(Layer):
         ntk = p.ntk
         if self.positional_in_values:
             ntk = self._embedded(p, ntk)
-        if isinstance(ntk, float):
+        if is_number(ntk):
             return nngp, 2.0 * nngp
         mixed = p.pixels.mixed_by_row(p.xp, ntk, weights)
         return nngp, mixed * gain + 2.0 * nngp
@@ -261,7 +262,7 @@ class SelfAttention(Layer):
                     "both. Got None."
                 )
             here, there = share, (1.0 - share) * there
-        like = value_of(p.nngp if isinstance(covariance, float) else covariance)
+        like = value_of(p.nngp if is_number(covariance) else covariance)
         shape = (p.pixels.size,) * 2 + (1,) * (len(like.shape) - 2)
         positions = p.xp.asarray(self._positions(p.pixels.shape), device=like.device)
         positions = p.xp.reshape(positions, shape)

@@ -8,7 +8,7 @@ covariance is the mean of those of pixels at the same place in both windows; so 
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import concatenate, linear, scatter, value_of
-from sklearn_ntk.networks._pairs import CLOSE_PIXELS, one_minus_cos
+from sklearn_ntk.networks._pairs import CLOSE_PIXELS, is_number, one_minus_cos
 from sklearn_ntk.networks._pixels import broadcast, correlation
 
 __all__ = ["averaged"]
@@ -49,7 +49,7 @@ def averaged(p, windows, share):
         return _sine(p, windows, share, std_x, std_y, cos, same)
 
     ntk = p.ntk
-    if ntk is not None and not isinstance(ntk, float):
+    if not is_number(ntk):
         ntk = of_pairs(ntk)
     return p.replace(
         nngp=nngp,
@@ -79,7 +79,7 @@ def _sine(p, windows, share, std_x, std_y, cos, same):
     squared = (1.0 - cos) * (1.0 + cos)
     itself = xp.zeros_like(cos) > 0 if same is None else same
     close = (value_of(squared) <= CLOSE_PIXELS) & ~itself
-    squared = xp.where(close | itself, 0.0, squared)
+    squared = xp.where(close | (itself & (cos > 0)), 0.0, squared)
     sine = xp.sqrt(xp.where(squared > 0, squared, 0.0))
     if not xp.any(close):
         return sine

@@ -9,6 +9,7 @@ from sklearn_ntk.networks._maps import Mixture
 from sklearn_ntk.networks._masks import existing, masked
 from sklearn_ntk.networks._mixtures import from_covariance, mixed
 from sklearn_ntk.networks._nodes import GraphInputs, Nodes, mixed_nodes
+from sklearn_ntk.networks._pairs import is_number
 from sklearn_ntk.networks._pixels import NODES, require_pixels
 
 __all__ = ["GraphConv"]
@@ -143,7 +144,7 @@ class GraphConv(Layer):
             )
         weights = self._weights(p.xp, p.pixels.graphs)
         nngp, ntk = p.pixels.mixed_by_row(p.xp, p.nngp, weights), p.ntk
-        if ntk is not None and not isinstance(ntk, float):
+        if not is_number(ntk):
             ntk = p.pixels.mixed_by_row(p.xp, ntk, weights)
         return masked(from_covariance(p, nngp, ntk, p.pixels.shape), mask, self)
 

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
+from sklearn_ntk.networks._pairs import is_number
+
 __all__ = [
     "allows_nan",
     "check_rows",
@@ -111,7 +113,7 @@ def existing(p):
         std_y=xp.where(y, p.std_y, 0.0),
         cos=kept(p.cos),
         sine=lambda: xp.where(both, p.sin, 1.0),
-        ntk=p.ntk if p.ntk is None or isinstance(p.ntk, float) else kept(p.ntk),
+        ntk=p.ntk if is_number(p.ntk) else kept(p.ntk),
         pixels=p.pixels.replace(mask=None),
     )
 

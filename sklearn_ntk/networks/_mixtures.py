@@ -1,6 +1,7 @@
 """Pixels mixed by given weights: pools, crops, graphs."""
 
 from sklearn_ntk._engine.forward_mode import value_of
+from sklearn_ntk.networks._pairs import is_number
 from sklearn_ntk.networks._pixels import correlation
 
 ROUNDING = 4e-15  # squared sine that rounding of the covariance leaves of 0
@@ -25,7 +26,7 @@ def mixed(p, pixel_map, shape, gain=None):
         return new if gain is None else new * gain
 
     nngp, ntk = made(p.nngp), p.ntk
-    if ntk is not None and not isinstance(ntk, float):
+    if not is_number(ntk):
         ntk = made(ntk)
     return from_covariance(p, nngp, ntk, shape)
 
@@ -42,7 +43,7 @@ def from_covariance(p, nngp, ntk, shape, **changes):
         squared = (1.0 - cos) * (1.0 + cos)
         parallel = value_of(squared) < ROUNDING
         if same is not None:
-            parallel = parallel | same
+            parallel = parallel | (same & (cos > 0))
         return xp.sqrt(xp.where(parallel, 0.0, squared))
 
     return p.replace(

@@ -20,7 +20,7 @@ from sklearn_ntk._engine.forward_mode import (
 from sklearn_ntk._graphs import Graphs
 from sklearn_ntk.networks._inputs import Inputs, standard_row
 from sklearn_ntk.networks._mixtures import from_covariance
-from sklearn_ntk.networks._pairs import Pairs
+from sklearn_ntk.networks._pairs import Pairs, is_number
 from sklearn_ntk.networks._pixels import NODES
 from sklearn_ntk.networks._relevance import VectorSeed
 
@@ -100,7 +100,7 @@ def mixed_nodes(p, name, weights):
         return (right @ (left @ a).T).T
 
     nngp, ntk = linear(p.xp, mixed, p.nngp), p.ntk
-    if ntk is not None and not isinstance(ntk, float):
+    if not is_number(ntk):
         ntk = linear(p.xp, mixed, ntk)
     return from_covariance(p, nngp, ntk, p.pixels.shape)
 

@@ -13,6 +13,7 @@ __all__ = [
     "Pairs",
     "add_independent",
     "constant",
+    "is_number",
     "one_minus_cos",
     "one_minus_product",
     "ratio",
@@ -149,6 +150,11 @@ def _sine_of(xp, cos, same, limit):
 def sign_of(xp, x):
     """1 where x is positive and -1 where it is negative, as a constant."""
     return xp.copysign(xp.ones_like(x), value_of(x))
+
+
+def is_number(ntk):
+    """Whether a tangent kernel is not wanted (None) or still 0 everywhere."""
+    return ntk is None or isinstance(value_of(ntk), float)
 
 
 def ratio(xp, a, b):

@@ -13,7 +13,7 @@ import numpy as np
 
 from sklearn_ntk._engine.forward_mode import Dual, linear, part_of, value_of
 from sklearn_ntk.networks._maps import Place, Selection, taken
-from sklearn_ntk.networks._pairs import ratio
+from sklearn_ntk.networks._pairs import is_number, ratio
 
 __all__ = [
     "NODES",
@@ -324,7 +324,7 @@ def at_same_place(p):
         std_y=part_of(xp, p.std_y, (0, ...)),
         cos=of_pairs(p.cos),
         sine=lambda: of_pairs(p.sin),
-        ntk=p.ntk if _is_number(p.ntk) else of_pairs(p.ntk),
+        ntk=p.ntk if is_number(p.ntk) else of_pairs(p.ntk),
         same=pixels.same(xp, of_pairs(p.nngp)),
         pixels=pixels,
     )
@@ -352,7 +352,7 @@ def selected(p, places, shape):
         std_y=rows(p.std_y, old.side_y),
         cos=of_pairs(p.cos),
         sine=lambda: of_pairs(p.sin),
-        ntk=p.ntk if _is_number(p.ntk) else of_pairs(p.ntk),
+        ntk=p.ntk if is_number(p.ntk) else of_pairs(p.ntk),
         same=pixels.same(xp, nngp),
         pixels=pixels,
     )
@@ -380,7 +380,7 @@ def without_pixels(p):
         std_y=std_y,
         cos=of_pairs(p.cos),
         sine=lambda: of_pairs(p.sin),
-        ntk=p.ntk if _is_number(p.ntk) else of_pairs(p.ntk),
+        ntk=p.ntk if is_number(p.ntk) else of_pairs(p.ntk),
         same=xp.ones_like(value_of(std_x)) > 0 if m is None else None,
         pixels=None,
     )
@@ -407,8 +407,3 @@ def root_mean_square(xp, std, pixels, side, axes, exists=None):
     share = means(xp.where(exists, 1.0, 0.0))
     found = linear(xp, means, xp.where(exists, std, 0.0) ** 2)
     return xp.sqrt(ratio(xp, found, share))
-
-
-def _is_number(ntk):
-    """Whether a tangent kernel is not wanted (None) or still 0 everywhere."""
-    return ntk is None or isinstance(ntk, float)

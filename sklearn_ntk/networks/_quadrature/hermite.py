@@ -91,7 +91,8 @@ class HermiteKernel:
             return self._run((std_x[:, 0], std_y[0], cos, sin), gradient)
         shape = np.broadcast_shapes(std_x.shape, std_y.shape, cos.shape, sin.shape)
         flat = [np.broadcast_to(a, shape).ravel() for a in (std_x, std_y, cos, sin)]
-        return reshaped(self._run(flat, gradient), shape)
+        moments = self._run(flat, gradient)
+        return reshaped(moments, shape, std_x.shape, std_y.shape)
 
     def _run(self, pairs, gradient):
         expansion = _Expansion(self.phi, *pairs)

@@ -134,16 +134,23 @@ class GaussKernel:
             return _Evaluation(self, std_x[:, 0], std_y[0], cos, sin).run(gradient)
         shape = np.broadcast_shapes(std_x.shape, std_y.shape, cos.shape, sin.shape)
         flat = [np.broadcast_to(a, shape).ravel() for a in (std_x, std_y, cos, sin)]
-        return reshaped(_Evaluation(self, *flat).run(gradient), shape)
+        moments = _Evaluation(self, *flat).run(gradient)
+        return reshaped(moments, shape, std_x.shape, std_y.shape)
 
 
-def reshaped(moments, shape):
+def reshaped(moments, shape, shape_x, shape_y):
+    """Moments of pairs in their shape, and of rows in that of standard deviations."""
     for name, field in vars(moments).items():
         if isinstance(field, tuple):
             field = tuple(f.reshape(shape) for f in field)
         elif field is not None:
             field = field.reshape(shape)
         setattr(moments, name, field)
+    for side, lengths in (("x", shape_x), ("y", shape_y)):
+        part = tuple(map(slice, lengths))
+        for name in (f"out_{side}", f"d_out_{side}"):
+            field = getattr(moments, name)
+            setattr(moments, name, None if field is None else field[part])
     return moments
 
 
