@@ -29,6 +29,7 @@ from sklearn_ntk.networks import (
     Erf,
     Flatten,
     GlobalAvgPool,
+    GraphConv,
     InputScale,
     Monomial,
     Myrtle,
@@ -327,6 +328,34 @@ def test_sums_that_one_segment_reads_are_made_there():
 def test_pools_end_stages():
     plan = plan_of(Myrtle(5, input_shape=(8, 8, 1)))
     assert len(plan.stages) == 4
+
+
+def layout_of(network):
+    from sklearn_ntk._engine.image_layout import Layout
+
+    program = program_of(network)
+    outputs = tuple(program.outputs)
+    return Layout(Plan(program.steps, outputs), outputs, "float64")
+
+
+def test_sums_of_the_same_pairs_have_weights_and_bounds_once():
+    SUM = pytest.importorskip("sklearn_ntk._engine.image_driver").SUM
+    layers = [Conv(3), ReLU(), Conv(3), ReLU(), Conv(3), ReLU(), GlobalAvgPool()]
+    layout = layout_of(on_images(*layers, Dense(), shape=(8, 6, 1)))
+    joins = [step for step in layout.tables[1].tolist() if step[0] == SUM]
+    assert len(joins) == 5  # along one side, of covariances and of the NTK
+    assert len({tuple(step[3:5]) for step in joins}) == 1
+    assert len({step[2] for step in joins}) == 5
+
+
+@pytest.mark.parametrize("n_edges", [0, 20])
+def test_nodes_without_neighbours(n_edges, compiled):
+    adjacency = np.zeros((N_FEATURES, N_FEATURES))
+    adjacency[np.arange(n_edges), np.arange(n_edges) + 1] = 1.0
+    layers = [Dense(1.0, 0.1), ReLU(), GraphConv(adjacency), Dense(1.0, 0.1), ReLU()]
+    for end in (GlobalAvgPool(), Flatten()):
+        network = on_images(*layers, end, Dense(), shape=(N_FEATURES, 1))
+        check_values(network, awkward(), compiled)
 
 
 def test_the_diagonal_comes_with_the_blocks(formulas, monkeypatch):

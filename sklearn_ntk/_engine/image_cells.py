@@ -21,15 +21,15 @@ class Spaces:
         self.members, self.owners, self.sides = [], [], []
         self.known, self.at = {}, []
         for stage in stages:
-            rank = np.cumsum(stage.needed) - 1
+            rank = np.cumsum(stage.needed, dtype=np.int32) - 1
             for space, labels in stage.labels.items():
                 self.known[id(stage), space] = len(self.members)
-                pairs = np.flatnonzero(stage.needed[labels])
+                pairs = np.flatnonzero(stage.needed[labels]).astype(np.int32)
                 pairs = pairs[np.argsort(labels[pairs], kind="stable")]
                 owners = rank[labels[pairs]]
-                first = np.searchsorted(owners, owners)
-                at = np.zeros(len(labels), np.int64)
-                at[pairs] = np.arange(len(pairs)) - first
+                first = np.searchsorted(owners, np.arange(len(stage.needed)))
+                at = np.zeros(len(labels), np.int32)
+                at[pairs] = np.arange(len(pairs)) - first[owners]
                 self.members.append(pairs)
                 self.owners.append(owners)
                 self.at.append(at)

@@ -19,6 +19,7 @@ __all__ = ["INPUT", "MIX", "SEGMENT", "SPREAD", "SUM", "VECTOR", "run"]
 INPUT, SEGMENT, SUM, SPREAD, MIX = range(5)  # kinds of steps
 VECTOR = 64  # bytes
 MOST = 2**10  # arrays of a segment
+CELL = np.int32(0)  # what numbers of runs are like
 
 wide = wide_vectors()
 
@@ -201,9 +202,9 @@ def _product(to, a, b, n, down, along, across, up, size, packed, one):
 @numba.njit(nogil=True, error_model="numpy", cache=True)
 def _mix(run, mixtures, packed, one, start, size):
     """Sums over the pixels of one side, with weights that are cells."""
-    n, source = item(run, 1, 0), start + size * item(run, 2, 0)
-    to, side = start + size * item(run, 3, 0), item(run, 4, 0)
-    weights, row = start + size * item(mixtures, item(run, 5, 0), 0), n * size
+    n, source = item(run, 1, CELL), start + size * item(run, 2, CELL)
+    to, side = start + size * item(run, 3, CELL), item(run, 4, CELL)
+    weights, row = start + size * item(mixtures, item(run, 5, CELL), 0), n * size
     if side == 0:
         _product(to, weights, source, n, row, size, size, row, size, packed, one)
     else:
@@ -221,10 +222,10 @@ def _inputs(runs, count, x, n_features, n_pixels, y, z, one, start, size):
     wide()
     aside = n_pixels * size
     for k in range(0, 4 * count, 4):
-        full = size * item(runs, k, 0)
-        to = start + size * item(runs, k + 1, 0)
-        u, v = n_features * item(runs, k + 2, 0), z + size * item(runs, k + 2, 0)
-        w = y + size * item(runs, k + 3, 0)
+        full = size * item(runs, k, CELL)
+        to = start + size * item(runs, k + 1, CELL)
+        u, v = n_features * item(runs, k + 2, CELL), z + size * item(runs, k + 2, CELL)
+        w = y + size * item(runs, k + 3, CELL)
         a, b = aside, 2 * aside
         if x == 0:
             weighted(to, w, w + a, w + b, v, v + a, v + b, full, one)
@@ -250,14 +251,14 @@ def _segments(runs, n, count, segment, row, of_x, of_y, start, width, size, ends
     n_y, at_y = item(segment, 7, 0), item(segment, 8, 0)
     x += row * down
     for k in range(0, n * count, n):
-        p, q = item(runs, k + 1, 0), item(runs, k + 2, 0)
+        p, q = item(runs, k + 1, CELL), item(runs, k + 2, CELL)
         for m in range(n_x):
             put(arrays, m, start + (item(of_x, at_x + m, 0) + p) * size)
         for m in range(n_y):
             put(arrays, n_x + m, start + (item(of_y, at_y + m, 0) + q) * size)
         for m in range(3, n):
-            put(arrays, n_x + n_y + m - 3, start + item(runs, k + m, 0) * size)
-        full = item(runs, k, 0) * width
+            put(arrays, n_x + n_y + m - 3, start + item(runs, k + m, CELL) * size)
+        full = item(runs, k, CELL) * width
         call(function, x + p * aside, numbers, full, arrays, guard)
 
 
@@ -267,9 +268,10 @@ def _sums(runs, count, weights, one, start, size):
     wide()
     for k in range(count):
         m = 5 * k
-        full, to = item(runs, m, 0) * size, start + item(runs, m + 1, 0) * size
-        a, b = start + item(runs, m + 2, 0) * size, start + item(runs, m + 3, 0) * size
-        c, m = start + item(runs, m + 4, 0) * size, 3 * k
+        full, to = item(runs, m, CELL) * size, start + item(runs, m + 1, CELL) * size
+        a = start + item(runs, m + 2, CELL) * size
+        b = start + item(runs, m + 3, CELL) * size
+        c, m = start + item(runs, m + 4, CELL) * size, 3 * k
         u, v, w = (
             item(weights, m, one),
             item(weights, m + 1, one),
@@ -283,8 +285,8 @@ def _spreads(runs, count, weights, one, start, size):
     """Runs that are added to a cell each, with a weight."""
     wide()
     for k in range(count):
-        length, to = item(runs, 3 * k, 0), start + item(runs, 3 * k + 1, 0) * size
-        a, w = start + item(runs, 3 * k + 2, 0) * size, item(weights, k, one)
+        length, to = item(runs, 3 * k, CELL), start + item(runs, 3 * k + 1, CELL) * size
+        a, w = start + item(runs, 3 * k + 2, CELL) * size, item(weights, k, one)
         for _ in range(length // 2):
             weighted(to, to, a, a + size, one, w, w, size, one)
             a += 2 * size
@@ -304,7 +306,7 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
         steps : array of shape (n_steps, 6)
             Kind, numbers of a run, where its runs, their weights and its bounds begin
             in the next, and the segment.
-        runs : array
+        runs : array of int32
             How many cells a run has, and the first of each array; of inputs and
             segments, first the pixel of x and that of x'. Of a mix, after 1: pixels,
             the first cell that it reads and that it writes, whose weights, and which.
@@ -371,7 +373,7 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
                 for i in range(stages[s, 0], stages[s, 1]):
                     n, at = steps[i, 1], steps[i, 4] + component
                     low, count = bounds[at], bounds[at + 1] - bounds[at]
-                    part = of_runs + 8 * (steps[i, 2] + low * n)
+                    part = of_runs + 4 * (steps[i, 2] + low * n)
                     if steps[i, 0] == SUM:
                         own = of_weights + item_size * (steps[i, 3] + 3 * low)
                         _sums(part, count, own, one, start, size)

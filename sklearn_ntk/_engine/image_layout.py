@@ -1,15 +1,17 @@
 """What the driver is told of a plan, in tables."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_ntk._engine.image_cells import Cells, Spaces
 from sklearn_ntk._engine.image_driver import INPUT, MIX, SEGMENT, SPREAD, SUM
 from sklearn_ntk._engine.image_plan import TAPS, Move, Plan, space_of
 
 __all__ = ["Layout", "laid_out", "table_of"]
+
+OF_SOURCE, OF_NOTHING, OF_TARGET = range(3)  # what cells of terms are counted from
 
 
 class Layout:
@@ -41,123 +43,20 @@ class Layout:
     """
 
     def __init__(self, plan, outputs, dtype):
-        self.cells, self._spaces = Cells(plan), Spaces(plan.stages)
-        self.paired = any(side > 0 for side in self._spaces.sides)
+        self.cells, spaces = Cells(plan), Spaces(plan.stages)
+        self.paired = any(side > 0 for side in spaces.sides)
         labels = [of for stage in plan.stages for of in stage.labels.values()]
         self.n_pairs = max(map(len, labels))
         self.longest = self.cells.largest if self.paired else 1
-        self._runs, stages = _Runs(dtype, merged=self.paired), []
-        self.segments, self.mixtures = [], []
-        for stage in plan.stages:
-            first, self._stage = len(self._runs.steps), stage
-            self._runs.n_components = n = int(np.sum(stage.needed))
-            for place, step in stage.steps:
-                if isinstance(step, Move):
-                    (self._spread if step.ends else self._join)(step)
-                elif step.kind == "product":
-                    self._input(step)
-                elif step.kind == "mix":
-                    self._mix(step)
-                else:
-                    self._segment(place, step)
-            stages.append((first, len(self._runs.steps), n))
+        writer = _Writer(self.cells, spaces, _Runs(dtype, merged=self.paired))
+        stages = [writer.write(stage) for stage in plan.stages]
+        self.segments, self.mixtures = writer.segments, writer.mixtures
         self.tables = (
             table_of(stages, 3),
-            *self._runs.tables(),
+            *writer.runs.tables(),
             table_of(self.cells.cleared, 2),
             np.array([self.cells.of[node][0] for node in outputs], np.int64),
         )
-
-    def _at(self, value, number, members=None):
-        """The cell of a value for each member of a space, or for some pairs of it."""
-        first, stored = self.cells.of[value]
-        pairs = self._spaces.members[number] if members is None else members
-        return first + (pairs if stored else self._spaces.at[number][pairs])
-
-    def _number(self, step):
-        return self._spaces.index(self._stage, space_of(step))
-
-    def _input(self, step):
-        number = self._number(step)
-        cells = self._at(step.results[0], number), *self._spaces.pixels(number)
-        self._runs.add(INPUT, cells, self._spaces.owners[number])
-
-    def _mix(self, step):
-        """Sums over the pixels of one side, of all pairs at once."""
-        (source,), (to,), (side, place) = step.sources, step.results, step.mixture
-        cells = (self.cells.of[value][0] for value in (source, to))
-        row = (step.space[0], *cells, side, len(self.mixtures))
-        self._runs.add(MIX, [np.array([a]) for a in row], np.zeros(1, int))
-        self.mixtures.append(place)
-
-    def _segment(self, place, step):
-        number, columns, sums = self._number(step), [], []
-        for k, source in enumerate(step.sources):
-            if isinstance(source, Move):
-                columns += self._terms(source, number)
-                sums.append(k)
-            else:
-                columns.append(self._at(source, number))
-        columns += [self._at(value, number) for value in step.results]
-        cells = *self._spaces.pixels(number), *columns
-        owners, index = self._spaces.owners[number], len(self.segments)
-        self._runs.add(SEGMENT, cells, owners, segment=index)
-        self.segments.append((place, step.space[0], tuple(sums)))
-
-    def _terms(self, move, number):
-        """The cells that a segment adds up as it reads them."""
-        matrix = move.matrix[self._spaces.members[number]]
-        before = self._spaces.index(self._stage, move.before)
-        inside = np.arange(TAPS) < np.diff(matrix.indptr)[:, None]
-        own = self._spaces.at[number][self._spaces.members[number]]
-        nothing = self.cells.nothing + (own if self.paired else 0 * own)
-        links = np.tile(nothing[:, None], TAPS)
-        links[inside] = self._at(move.source, before, matrix.indices)
-        return list(links.T)
-
-    def _join(self, move):
-        """Weighted sums within a component."""
-        number = self._number(move)
-        matrix = move.matrix[self._spaces.members[number]]
-        before = self._spaces.index(self._stage, move.before)
-        counts = np.diff(matrix.indptr)
-        taps = max(TAPS, int(counts.max()) // 2 * 2 + 1)
-        inside = np.arange(taps) < counts[:, None]
-        links, weights = np.zeros(inside.shape, np.int64), np.zeros(inside.shape)
-        links[inside] = self._at(move.source, before, matrix.indices)
-        weights[inside] = matrix.data
-        # of what is not there there is none of a cell that is
-        links = np.where(inside, links, links[:, :1])
-        to, owners = self._at(move.target, number), self._spaces.owners[number]
-        self._sum(to, links, weights, owners)
-
-    def _sum(self, to, links, weights, owners):
-        """Sums of three cells and, in their turn, of each sum with two more."""
-        parts = [(to, *links[:, :TAPS].T)], [weights[:, :TAPS]], [owners]
-        for k in range(TAPS, links.shape[1], 2):
-            more = weights[:, k] != 0.0
-            a, b = links[more, k : k + 2].T
-            parts[0].append((to[more], to[more], a, b))
-            ones = np.ones((len(a), 1))
-            parts[1].append(np.hstack([ones, weights[more, k : k + 2]]))
-            parts[2].append(owners[more])
-        columns = np.concatenate([np.array(part) for part in parts[0]], axis=1)
-        weights, owners = (np.concatenate(part) for part in parts[1:])
-        order = np.argsort(owners, kind="stable")
-        self._runs.add(SUM, columns[:, order], owners[order], weights[order])
-
-    def _spread(self, move):
-        """What components add to sums over the whole stage."""
-        number = self._number(move)
-        matrix = sparse.csr_array(move.matrix.T)[self._spaces.members[number]]
-        counts = np.diff(matrix.indptr)
-        owners = np.repeat(self._spaces.owners[number], counts)
-        source = np.repeat(self._at(move.source, number), counts)
-        to = self.cells.of[move.target][0] + matrix.indices
-        order = np.lexsort((source, to, owners))
-        columns, weights = np.stack([to, source])[:, order], matrix.data[order]
-        moves = [0, 1]  # what is added to stays where it is
-        self._runs.add(SPREAD, columns, owners[order], weights[:, None], moves=moves)
 
 
 @lru_cache(maxsize=4)
@@ -169,6 +68,302 @@ def laid_out(steps, outputs, dtype):
 def table_of(rows, n):
     """Rows of `n` numbers, of which there may be none."""
     return np.array(rows, np.int64).reshape(-1, n)
+
+
+class _Writer:
+    """Writes down what stages do, step by step.
+
+    Where steps differ in the first cells of their values only, as sums of covariances
+    and the same sums of the NTK do, the rest is worked out once.
+
+    Parameters
+    ----------
+    cells : Cells
+    spaces : Spaces
+    runs : _Runs
+
+    Attributes
+    ----------
+    segments, mixtures : list
+        Those of the layout.
+    """
+
+    def __init__(self, cells, spaces, runs):
+        self.cells, self.spaces, self.runs = cells, spaces, runs
+        self.segments, self.mixtures = [], []
+
+    def write(self, stage):
+        """Write the steps of a stage.
+
+        Returns
+        -------
+        first, stop : int
+            The first step, and the one after the last.
+        n : int
+            Number of components.
+        """
+        self.stage, self.known, first = stage, {}, len(self.runs.steps)
+        self.runs.n_components = n = int(np.sum(stage.needed))
+        for place, step in stage.steps:
+            if isinstance(step, Move):
+                (self._spread if step.ends else self._join)(step)
+            elif step.kind == "product":
+                self._input(step)
+            elif step.kind == "mix":
+                self._mix(step)
+            else:
+                self._segment(place, step)
+        return first, len(self.runs.steps), n
+
+    def _once(self, make, *args):
+        """What a method makes of arguments, or of moves that join the same pairs."""
+        like = (arg.edge if isinstance(arg, Move) else arg for arg in args)
+        key = make.__name__, *like
+        if key not in self.known:
+            self.known[key] = make(*args)
+        return self.known[key]
+
+    def _number(self, step):
+        return self.spaces.index(self.stage, space_of(step))
+
+    def _places(self, number, stored):
+        """Where the pairs of a space are among the cells of a value."""
+        at = self.spaces.at[number]
+        return np.arange(len(at), dtype=np.int32) if stored else at
+
+    def _members(self, number, stored):
+        return _column(self._places(number, stored)[self.spaces.members[number]])
+
+    def _pixels(self, number):
+        return [_column(places) for places in self.spaces.pixels(number)]
+
+    def _nothing(self, number):
+        """Cells of zeros for the members of a space, as runs of these go on."""
+        own = self._once(self._members, number, 0).places
+        return own if self.runs.merged else np.zeros_like(own)
+
+    def _at(self, value, number):
+        """The cell of a value for each member of a space."""
+        first, stored = self.cells.of[value]
+        return self._once(self._members, number, stored), (first,)
+
+    def _both(self, number):
+        """The pixels of both rows, for the members of a space."""
+        return [(column, (0,)) for column in self._once(self._pixels, number)]
+
+    def _input(self, step):
+        number = self._number(step)
+        columns = self._at(step.results[0], number), *self._both(number)
+        self._add(INPUT, number, columns)
+
+    def _mix(self, step):
+        """Sums over the pixels of one side, of all pairs at once."""
+        (source,), (to,), (side, place) = step.sources, step.results, step.mixture
+        cells = (self.cells.of[value][0] for value in (source, to))
+        row = (step.space[0], *cells, side, len(self.mixtures))
+        single = np.zeros(1, np.int32)
+        columns = [(_column(single), (a,)) for a in row]
+        self.runs.add(MIX, self.runs.found([], single), columns)
+        self.mixtures.append(place)
+
+    def _segment(self, place, step):
+        number, columns, sums = self._number(step), [], []
+        for k, source in enumerate(step.sources):
+            if isinstance(source, Move):
+                columns += self._terms(source, number)
+                sums.append(k)
+            else:
+                columns.append(self._at(source, number))
+        columns += [self._at(value, number) for value in step.results]
+        columns = [*self._both(number), *columns]
+        self._add(SEGMENT, number, columns, segment=len(self.segments))
+        self.segments.append((place, step.space[0], tuple(sums)))
+
+    def _add(self, kind, number, columns, **more):
+        """Add what is done with each member of a space."""
+        owners = self.spaces.owners[number]
+        found = self.runs.found([column for column, _ in columns], owners)
+        self.runs.add(kind, found, columns, **more)
+
+    def _terms(self, move, number):
+        """The cells that a segment adds up as it reads them."""
+        first, stored = self.cells.of[move.source]
+        columns = self._once(self._read, move, number, stored)
+        return [(column, (first, self.cells.nothing)) for column in columns]
+
+    def _read(self, move, number, stored):
+        terms = self._terms_of(move, number, stored)
+        nothing = self._nothing(number)
+        return [
+            _column(terms.places(k, nothing), terms.first_cells(k)) for k in range(TAPS)
+        ]
+
+    def _terms_of(self, move, number, stored):
+        before = self.spaces.index(self.stage, move.before)
+        places = self._once(self._places, before, stored)
+        return _Terms(move.matrix, self.spaces.members[number], places)
+
+    def _join(self, move):
+        """Weighted sums within a component."""
+        ends = source, target = [self.cells.of[v] for v in (move.source, move.target)]
+        columns, found = self._once(self._sums, move, *(stored for _, stored in ends))
+        firsts = source[0], self.cells.nothing, target[0]
+        to, *others = columns
+        columns = (to, target[:1]), *((column, firsts) for column in others)
+        self.runs.add(SUM, found, columns)
+
+    def _sums(self, move, of_source, of_target):
+        """Sums of three cells and, in their turn, of each sum with two more."""
+        number = self._number(move)
+        terms = self._terms_of(move, number, of_source)
+        to = self._once(self._members, number, of_target).places
+        owners, nothing = self.spaces.owners[number], self._nothing(number)
+        rounds = list(_rounds(terms, to, nothing, owners))
+        fields = rounds[0]
+        if len(rounds) > 1:
+            fields = [np.concatenate(parts) for parts in zip(*rounds, strict=True)]
+            order = np.argsort(fields[0], kind="stable")
+            fields = [field[order] for field in fields]
+        owners, to, first, other, a, b, c, *weights = fields
+        others = _column(a, first), _column(b, other), _column(c, other)
+        columns = _column(to), *others
+        return columns, self.runs.found(columns, owners, weights)
+
+    def _spread(self, move):
+        """What components add to sums over the whole stage."""
+        first, stored = self.cells.of[move.source]
+        (to, source), found = self._once(self._shares, move, stored)
+        columns = (to, self.cells.of[move.target][:1]), (source, (first,))
+        self.runs.add(SPREAD, found, columns)
+
+    def _shares(self, move, stored):
+        number, matrix = self._number(move), move.matrix
+        owners = np.full(matrix.shape[1], -1, np.int32)
+        owners[self.spaces.members[number]] = self.spaces.owners[number]
+        owners = owners[matrix.indices]
+        order = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
+        sums = np.arange(matrix.shape[0], dtype=np.int32)
+        to = np.repeat(sums, np.diff(matrix.indptr))
+        places = self._once(self._places, number, stored)[matrix.indices[order]]
+        # what is added to stays where it is
+        columns = _column(to[order], move=0), _column(places)
+        weights = [matrix.data[order]]
+        return columns, self.runs.found(columns, owners[order], weights, merged=True)
+
+
+class _Terms:
+    """The terms of weighted sums over pairs of pixels.
+
+    Parameters
+    ----------
+    matrix : CSR array
+    rows : array
+        Which of the sums.
+    places : array
+        Where all pairs that are summed lie.
+
+    Attributes
+    ----------
+    counts : array
+        Of how many terms the sums are.
+    """
+
+    def __init__(self, matrix, rows, places):
+        self.matrix, self.all_places = matrix, places
+        self.begins = matrix.indptr[rows]
+        self.counts = matrix.indptr[rows + 1] - self.begins
+
+    def places(self, k, missing):
+        """Where the terms number `k` lie, or what is `missing` in a sum without."""
+        inside, at = self._entries(k)
+        found = missing.copy()
+        found[inside] = self.all_places[self.matrix.indices[at]]
+        return found
+
+    def weights(self, k):
+        """The weights of the terms number `k`, or 0."""
+        inside, at = self._entries(k)
+        found = np.zeros(len(inside))
+        found[inside] = self.matrix.data[at]
+        return found
+
+    def first_cells(self, k):
+        """What the places of the terms number `k` are counted from."""
+        return np.where(k < self.counts, OF_SOURCE, OF_NOTHING).astype(np.int8)
+
+    def _entries(self, k):
+        inside = k < self.counts
+        return inside, self.begins[inside] + k
+
+
+def _rounds(terms, to, nothing, owners):
+    """Sums of three cells each, for all sums, and then for those of more terms.
+
+    Yields
+    ------
+    tuple of array
+        Components; cells of the sums; what the first of the three is counted from, and
+        what the others are; the three, and their weights.
+    """
+    # of what is not there there is none of a cell that is
+    first, of = terms.places(0, nothing), terms.first_cells(0)
+    others = [terms.places(k, first) for k in range(1, TAPS)]
+    yield owners, to, of, of, first, *others, *map(terms.weights, range(TAPS))
+    ones, target = np.ones(len(to)), np.full_like(of, OF_TARGET)
+    for k in range(TAPS, np.max(terms.counts), 2):
+        two = k, k + 1
+        others = [terms.places(j, first) for j in two]
+        weights = ones, *map(terms.weights, two)
+        found = owners, to, target, of, to, *others, *weights
+        yield [field[k < terms.counts] for field in found]
+
+
+class _Column(NamedTuple):
+    """A cell, or pixel, of each thing that a step does, component by component.
+
+    Attributes
+    ----------
+    places : array
+        Counted from some first cell.
+    of : array or None
+        From which of several.
+    goes_on : array of bool
+        Whether each follows the one before.
+    """
+
+    places: object
+    of: object
+    goes_on: object
+
+    def cells(self, index, firsts):
+        """Some of the cells, as they are counted from the given ones."""
+        of = 0 if self.of is None else self.of[index]
+        return self.places[index] + np.array(firsts, np.int32)[of]
+
+
+def _column(places, of=None, *, move=1):
+    """A column that goes on where each place is as far from the last as a move."""
+    goes_on = np.zeros(len(places), bool)
+    goes_on[1:] = places[1:] - places[:-1] == move
+    if of is not None:
+        goes_on[1:] &= of[1:] == of[:-1]
+    return _Column(places, of, goes_on)
+
+
+class _Found(NamedTuple):
+    """Runs of some columns.
+
+    Attributes
+    ----------
+    starts, lengths : array
+    weights, bounds : int
+        Where their weights begin, and which of them are a component's.
+    """
+
+    starts: object
+    lengths: object
+    weights: int
+    bounds: int
 
 
 class _Runs:
@@ -192,51 +387,71 @@ class _Runs:
 
     def __init__(self, dtype, *, merged):
         self.dtype, self.merged, self.n_components = dtype, merged, 0
-        self.steps, self._found = [], {}
-        self._runs, self._weights, self._bounds = [], [], []
+        self.steps, self._runs, self._weights, self._bounds = [], [], [], []
         self._n_runs = self._n_weights = self._n_bounds = 0
 
-    def add(self, kind, columns, owners, weights=None, *, segment=0, moves=1):
+    def found(self, columns, owners, weights=(), *, merged=False):
+        """Find the runs of some columns.
+
+        Parameters
+        ----------
+        columns : sequence of _Column
+        owners : array
+            Components, in order.
+        weights : sequence of array
+            Which do not change within a run.
+        merged : bool, default=False
+            Whether runs may be longer than one even if others may not.
+
+        Returns
+        -------
+        _Found
+        """
+        goes_on = np.zeros(len(owners), bool)
+        if self.merged or merged:
+            goes_on[1:] = True
+            for column in columns:
+                goes_on &= column.goes_on
+            for steady in (owners, *weights):
+                goes_on[1:] &= steady[1:] == steady[:-1]
+        starts = np.flatnonzero(~goes_on)
+        lengths = np.diff(np.append(starts, len(owners)))
+        bounds = np.searchsorted(owners[starts], np.arange(self.n_components + 1))
+        found = _Found(starts, lengths, self._n_weights, self._n_bounds)
+        weights = [a[starts].astype(self.dtype) for a in weights]
+        if weights:
+            self._weights.append(np.stack(weights, axis=1).ravel())
+            self._n_weights += self._weights[-1].size
+        self._bounds.append(bounds)
+        self._n_bounds += len(bounds)
+        return found
+
+    def add(self, kind, found, columns, *, segment=0):
         """Add a step.
 
         Parameters
         ----------
         kind : int
-        columns : sequence of array
-            Cells, or pixels, of all that is computed, component by component.
-        owners : array
-            Their components.
-        weights : array of shape (n, k), optional
+        found : _Found
+            Runs of its columns.
+        columns : sequence of tuple
+            Each with the first cells that it is counted from.
         segment : int, default=0
-        moves : int or list of int, default=1
-            How far it is from one to the next in a run, for each column.
         """
-        rows = np.stack(columns, axis=1)
-        goes_on = np.zeros(len(rows), bool)
-        if self.merged or kind == SPREAD:
-            goes_on[1:] = np.all(np.diff(rows, axis=0) == moves, axis=1)
-            goes_on[1:] &= np.diff(owners) == 0
-            if weights is not None:
-                goes_on[1:] &= np.all(np.diff(weights, axis=0) == 0.0, axis=1)
-        starts = np.flatnonzero(~goes_on)
-        lengths = np.diff(np.append(starts, len(rows)))
-        runs = np.column_stack([lengths, rows[starts]])
-        bounds = np.searchsorted(owners[starts], np.arange(self.n_components + 1))
-        weights = np.empty(0) if weights is None else weights[starts].ravel()
-        step = kind, runs.shape[1], self._n_runs, self._n_weights, self._n_bounds
+        runs = np.empty((len(found.starts), 1 + len(columns)), np.int32)
+        runs[:, 0] = found.lengths
+        for k, (column, firsts) in enumerate(columns, 1):
+            runs[:, k] = column.cells(found.starts, firsts)
+        step = kind, runs.shape[1], self._n_runs, found.weights, found.bounds
         self.steps.append((*step, segment))
         self._runs.append(runs.ravel())
-        self._weights.append(weights.astype(self.dtype))
-        self._bounds.append(bounds)
         self._n_runs += runs.size
-        self._n_weights += len(weights)
-        self._n_bounds += len(bounds)
 
     def tables(self):
         """Steps, their runs, with weights, and where those of components begin."""
         return (
             table_of(self.steps, 6),
-            np.concatenate(self._runs).astype(np.int64),
-            np.concatenate(self._weights),
-            np.concatenate(self._bounds).astype(np.int64),
+            np.concatenate(self._runs),
+            np.concatenate([np.empty(0, self.dtype), *self._weights]),
+            np.concatenate(self._bounds),
         )
