@@ -125,6 +125,11 @@ class _NetworkKernel(DefaultNetwork, Kernel):
             return check_array(X, **options), None
         return check_pairwise_arrays(X, Y, **options)
 
+    def _checked_there(self, X, Y=None):
+        """Rows as float64 arrays of one device, and the dtype of the result."""
+        allow_nan = allows_nan(self._network())
+        return *checked_arrays(X, Y, allow_nan=allow_nan), precision(X, Y)
+
     def _matrix(self, X, Y=None, *, out=None, **options):
         """The kernel of rows that have been checked; options are the engine's."""
         options["kinds"] = (self._kind,)
@@ -137,7 +142,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
 
     def _device_call(self, X, Y, eval_gradient):
         """What `__call__` returns for arrays of other libraries."""
-        X, Y, dtype = _checked_there(X, Y)
+        X, Y, dtype = self._checked_there(X, Y)
         if eval_gradient:
             return array_gram.gradient(self._network(), X, kind=self._kind, dtype=dtype)
         return self._matrix(X, Y, dtype=dtype)
@@ -154,7 +159,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         ndarray of shape (n_samples,)
         """
         if _on_device(X):
-            X, _, dtype = _checked_there(X)
+            X, _, dtype = self._checked_there(X)
             diagonal = array_gram.diagonal(
                 self._network(), X, kinds=(self._kind,), dtype=dtype
             )
@@ -198,7 +203,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
                 f"path needs a network with a depth, such as MLP. Got {network!r}."
             )
         if _on_device(X, Y):
-            X, Y, dtype = _checked_there(X, Y)
+            X, Y, dtype = self._checked_there(X, Y)
             return array_gram.path(network, X, Y, kind=self._kind, dtype=dtype)
         return engine.path(network, *self._checked(X, Y), kind=self._kind)
 
@@ -287,7 +292,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         if _on_device(X, W):
             contraction = array_gram.contraction
             W, options["dtype"] = checked_weights(X, W), precision(X, W)
-            X, _ = checked_arrays(X)
+            X, _, _ = self._checked_there(X)
         else:
             (X, _), W = self._checked(X), check_array(W, dtype=np.float64)
         if tuple(W.shape) != (X.shape[0], X.shape[0]):
@@ -378,8 +383,3 @@ class NNGP(_NetworkKernel):
 
 def _on_device(*arrays):
     return any(is_device_array(A) for A in arrays)
-
-
-def _checked_there(X, Y=None):
-    """Rows as float64 arrays of one device, and the dtype of the result."""
-    return *checked_arrays(X, Y), precision(X, Y)

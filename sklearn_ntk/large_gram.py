@@ -193,10 +193,11 @@ def _networks(kernel):
 
 def _checked_data(networks, X, Y):
     """Rows that are finite but for masks, none of which leaves nothing."""
+    allow_nan = any(map(allows_nan, networks))
     if is_device_array(X) or is_device_array(Y):
-        return checked_arrays(X, Y)
+        return checked_arrays(X, Y, allow_nan=allow_nan)
     options = {"accept_sparse": "csr", "dtype": np.float64}
-    if any(map(allows_nan, networks)):
+    if allow_nan:
         options["ensure_all_finite"] = "allow-nan"
     if Y is None:
         X = check_array(X, **options)

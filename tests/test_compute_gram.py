@@ -973,8 +973,8 @@ def test_blocks_are_recorded_every_few_seconds(clock, monkeypatch, tmp_path, X):
 def test_blocks_of_images_are_as_much_work(tmp_path, monkeypatch):
     """As many pairs of pixels in all, so that little is lost by an interruption."""
     with config_context(working_memory=1024):
-        assert block_size(n_numbers=32**2) == 1024
-        assert block_size(n_numbers=32**4) == 32
+        assert block_size(n_numbers=32**2) == 1536
+        assert block_size(n_numbers=32**4) == 128
     X = read_only(np.random.default_rng(3).standard_normal((7, 16)))
     monkeypatch.setattr(plan_module, "NUMBERS", 5000)
     for pooling, size in (("average", 4), ("flatten", 17)):

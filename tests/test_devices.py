@@ -383,14 +383,53 @@ def test_features_must_agree():
 
 
 def test_what_is_for_numpy_arrays_only():
-    images = Strict.array(np.ones((2, 16)))
-    masked = NTK(ConvNet(input_shape=(4, 4, 1), mask_value=0.0))
-    with pytest.raises(ValueError, match=r"mask_value.*NumPy arrays only"):
-        masked(images)
-    with pytest.raises(ValueError, match=r"mask_value.*NumPy arrays only"):
-        masked(images, eval_gradient=True)
     with pytest.raises(ValueError, match=r"lists of graphs.*NumPy arrays only"):
-        NTK(GraphNetwork())(images)
+        NTK(GraphNetwork())(Strict.array(np.ones((2, 16))))
+
+
+def sequences(value):
+    """Sequences of unequal length, two of them equal."""
+    rng = np.random.default_rng(3)
+    found = [rng.standard_normal((n, 2)) for n in (3, 7, 5, 4)]
+    return image_zoo.padded([*found, found[1]], 7, value)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", image_zoo.BLIND)
+def test_masks(name, library):
+    layers = image_zoo.BLIND[name]
+    kernel = NTK(image_zoo.on_images(*layers, shape=(7, 2), mask_value=np.nan))
+    X = sequences(np.nan)
+    there = library.array(X)
+    assert_same(library, kernel(there), kernel(X))
+    assert_same(library, kernel(there, library.array(X[:3])), kernel(X, X[:3]))
+    assert_same(library, kernel.diag(there), kernel.diag(X))
+
+
+def test_gradients_with_masks():
+    network = ConvNet(1, input_shape=(7, 2), mask_value=-9.0, bias_variance=0.1)
+    kernel, X = NTK(network), sequences(-9.0)
+    _, found = kernel(Torch.array(X), eval_gradient=True)
+    assert_same(Torch, found, kernel(X, eval_gradient=True)[1], rtol=1e-10)
+    W = np.ones((len(X), len(X)))
+    found = kernel.gradient_dot(Torch.array(X), Torch.array(W))
+    assert_same(Torch, found, kernel.gradient_dot(X, W), rtol=1e-9)
+
+
+def test_rows_without_a_position_are_refused_wherever_they_are():
+    kernel, X = NTK(ConvNet(1, input_shape=(7, 2), mask_value=np.nan)), np.ones((3, 14))
+    X[1] = np.nan
+    X = Strict.array(X)
+    for call in (kernel, kernel.diag, lambda X: kernel(X[:1, :], X)):
+        with pytest.raises(ValueError, match=r"row 1 of [XY] all features are"):
+            call(X)
+    with pytest.raises(ValueError, match="row 1 of X all features"):
+        kernel(X, eval_gradient=True)
+    X[1, 0] = np.inf
+    with pytest.raises(ValueError, match="X contains infinity"):
+        kernel(X)
+    with pytest.raises(ValueError, match="X contains NaN, infinity"):
+        NTK(ConvNet(1, input_shape=(7, 2)))(X)
 
 
 def images(network, n=7):

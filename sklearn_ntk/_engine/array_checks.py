@@ -15,8 +15,14 @@ def precision(*arrays):
     return np.dtype(np.float32 if single else np.float64)
 
 
-def checked_arrays(X, Y=None):
+def checked_arrays(X, Y=None, *, allow_nan=False):
     """Rows as float64 arrays of one library on one device.
+
+    Parameters
+    ----------
+    X, Y : array or None
+    allow_nan : bool, default=False
+        Whether NaN says that a pixel does not exist.
 
     Raises
     ------
@@ -26,12 +32,12 @@ def checked_arrays(X, Y=None):
         If they are on two devices, or not finite rows with the same real features.
     """
     if Y is None:
-        return _checked(X, "X"), None
+        return _checked(X, "X", allow_nan), None
     if X is Y:
-        X = _checked(X, "X")
+        X = _checked(X, "X", allow_nan)
         return X, X
     _check_together(X, Y, "Y")
-    X, Y = _checked(X, "X"), _checked(Y, "Y")
+    X, Y = _checked(X, "X", allow_nan), _checked(Y, "Y", allow_nan)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
             "X and Y must have the same number of features. Got X.shape = "
@@ -69,7 +75,7 @@ def _check_together(X, Y, name):
         )
 
 
-def _checked(X, name):
+def _checked(X, name, allow_nan=False):
     xp = namespace(X)
     if X.ndim != 2:
         raise ValueError(
@@ -86,6 +92,8 @@ def _checked(X, name):
         raise ValueError(f"Complex data not supported: {name} is of {X.dtype}.")
     # formulas write to arrays, and derivatives are ours
     X = xp.astype(detached(X), xp.float64, copy=False)
-    if not xp.all(xp.isfinite(X)):
-        raise ValueError(f"Input {name} contains NaN, infinity.")
+    if not xp.all(xp.isfinite(X) | (xp.isnan(X) if allow_nan else False)):
+        raise ValueError(
+            f"Input {name} contains {'' if allow_nan else 'NaN, '}infinity."
+        )
     return X

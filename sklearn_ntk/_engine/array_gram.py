@@ -10,6 +10,7 @@ from sklearn_ntk._engine.derivatives import Derivatives
 from sklearn_ntk._engine.devices import data_type, free_memory, namespace
 from sklearn_ntk._engine.images import ARRAYS, n_numbers
 from sklearn_ntk.networks._inputs import standard_row
+from sklearn_ntk.networks._masks import check_rows, check_rows_of_both
 from sklearn_ntk.networks._pixels import Need
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "kernels_of", "path"]
@@ -63,6 +64,7 @@ def path(network, X, Y=None, *, kind, dtype=np.float64):
     array of shape (n_depths, n, m)
     """
     _validate(network)
+    check_rows_of_both(network, X, Y)
     with np.errstate(all="ignore"):
         stages = network.stages(standard_row(X.shape[1]))
 
@@ -137,6 +139,7 @@ def contraction(network, X, weights, *, kind, dtype=np.float64):
 
 def _derivatives(network, X, kind):
     _validate(network)
+    check_rows(network, X)
 
     def evaluation(evaluate, *, dual, size):
         options = {"ntk": kind == "ntk", "dual": dual}
@@ -160,6 +163,7 @@ def kernels_of(network, X, kinds):
 
 def _evaluation(network, X, Y, kinds, dtype):
     evaluate, n_numbers = kernels_of(network, X, kinds), _n_numbers(network)
+    check_rows_of_both(network, X, Y)
     options = {"ntk": "ntk" in kinds, "dtype": dtype, "n_numbers": n_numbers}
     return ArrayEvaluation(evaluate, X, Y, **options)
 
@@ -173,14 +177,12 @@ def _n_numbers(network, n_directions=0):
 
 
 def _validate(network):
-    """Check a network's parameters, and that pixels all exist."""
+    """Check a network's parameters, and that its rows are numbers."""
     network.validate()
-    listed = network.reads_graphs and network.image_shape is None
-    if network.image_mask is not None or listed:
-        what = "on lists of graphs" if listed else "with a 'mask_value'"
+    if network.reads_graphs and network.image_shape is None:
         raise ValueError(
-            f"Networks {what} are there for NumPy arrays only. Move X to the host "
-            "first, and use device=None."
+            "Networks on lists of graphs are there for NumPy arrays only. Move X to "
+            "the host first, and use device=None."
         )
 
 

@@ -11,7 +11,7 @@ from sklearn_ntk._engine.evaluation import Evaluation
 from sklearn_ntk._engine.graphs import evaluation_of, tile_for
 from sklearn_ntk._engine.room import empty
 from sklearn_ntk.networks._inputs import standard_row
-from sklearn_ntk.networks._masks import check_rows
+from sklearn_ntk.networks._masks import check_rows, check_rows_of_both
 
 __all__ = ["contraction", "diagonal", "gradient", "gram", "path"]
 
@@ -196,9 +196,7 @@ def _prepared(network, X, Y=None, n_jobs=None):
     """The network as it is evaluated, and the size of a block of images or graphs."""
     network.validate()
     tile = tile_for(network, X, Y, n_jobs=n_jobs)  # which refuses what would not fit
-    check_rows(network, X)
-    if Y is not None and Y is not X:
-        check_rows(network, Y, "Y")
+    check_rows_of_both(network, X, Y)
     return with_constants(network, X), tile
 
 

@@ -9,7 +9,7 @@ from sklearn_ntk._engine.numba_program import compiled, source_of
 
 __all__ = ["ImageNumbaProgram"]
 
-CACHE = 2**19  # bytes of a component's cells
+CACHE = 2**20  # bytes of a component's cells
 MIXED = 2**20  # bytes of what is mixed, of weights and of what comes out
 WIDEST = 256  # pairs of rows at once, at most
 NUMBERS = 2**20  # of the largest space in a block, which rows are added up to

@@ -14,7 +14,7 @@ __all__ = ["BlockPlan", "block", "block_by_lane", "block_size", "has_precision"]
 
 MAX_SIZE = 1536  # 19 MB in float64: much work for one transfer, little memory
 DEVICE_SIZE = 4096  # of a block that a GPU computes: as much work, for what is faster
-NUMBERS = 2**30  # that a block is computed from: a minute of work, which may be lost
+NUMBERS = 2**34  # that a block is computed from: a minute of work, which may be lost
 BLOCKS_HELD = 4  # at a time: a sum of kernels, its terms, the copy that is written
 
 

@@ -14,11 +14,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
+from sklearn_ntk._engine.devices import host_array
 from sklearn_ntk.networks._pairs import is_number
 
 __all__ = [
     "allows_nan",
+    "as_numbers",
     "check_rows",
+    "check_rows_of_both",
     "existing",
     "existing_pixels",
     "existing_share",
@@ -70,7 +73,7 @@ def check_rows(network, X, name="X"):
     if shape is None or math.prod(shape) != X.shape[1]:
         return
     for part in gen_batches(X.shape[0], max(1, NUMBERS // X.shape[1])):
-        rows = X[part].toarray() if sparse.issparse(X) else X[part]
+        rows = X[part].toarray() if sparse.issparse(X) else host_array(X[part, :])
         exists = existing_pixels(np, rows, shape, value)
         empty = np.flatnonzero(~np.any(exists, axis=1))
         if len(empty):
@@ -89,6 +92,13 @@ def check_rows(network, X, name="X"):
                     f"NaN, and row {part.start + partial[0, 0]} has only some in "
                     f"position {partial[0, 1]}."
                 )
+
+
+def check_rows_of_both(network, X, Y):
+    """The same for rows of X, and for those of Y if there are any."""
+    check_rows(network, X)
+    if Y is not None and Y is not X:
+        check_rows(network, Y, "Y")
 
 
 def existing(p):
@@ -135,6 +145,11 @@ def masked(p, mask, layer):
     return p.replace(pixels=p.pixels.replace(mask=mask))
 
 
+def as_numbers(xp, mask):
+    """An array that is 1 where a mask holds, and 0 elsewhere, in double precision."""
+    return xp.where(mask, xp.asarray(np.ones(()), device=mask.device), 0.0)
+
+
 def existing_share(xp, weights, mask):
     """The share of weights that existing pixels have, and 1 where they have none.
 
@@ -143,7 +158,8 @@ def existing_share(xp, weights, mask):
     weights : array of shape (Q, P)
     mask : array of bool, shape (P, rows)
     """
-    share = xp.matmul(weights, xp.where(mask, 1.0, 0.0))
+    weights = xp.asarray(weights, device=mask.device)
+    share = xp.matmul(weights, as_numbers(xp, mask))
     share = share / xp.sum(weights, axis=1, keepdims=True)
     return xp.where(share > 0, share, 1.0)
 

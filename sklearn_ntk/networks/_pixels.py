@@ -333,7 +333,7 @@ def at_same_place(p):
 def selected(p, places, shape):
     """The pairs of some of the pixels, given by their flat indices."""
     xp, old = p.xp, p.pixels
-    mask = None if old.mask is None else old.mask[places]
+    mask = None if old.mask is None else taken(xp, old.mask, places, 0)
     pixels = old.replace(shape=shape, mask=mask)
     selection = Selection(places, old.size)
 
@@ -404,6 +404,6 @@ def root_mean_square(xp, std, pixels, side, axes, exists=None):
 
     if exists is None:
         return xp.sqrt(linear(xp, means, std**2))
-    share = means(xp.where(exists, 1.0, 0.0))
+    share = means(xp.where(exists, xp.ones_like(value_of(std)), 0.0))
     found = linear(xp, means, xp.where(exists, std, 0.0) ** 2)
     return xp.sqrt(ratio(xp, found, share))

@@ -10,7 +10,12 @@ from sklearn_ntk._sklearn_private import InvalidParameterError, StrOptions
 from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._convolution import check_fits, check_window
 from sklearn_ntk.networks._maps import Mixture
-from sklearn_ntk.networks._masks import existing, existing_share, masked
+from sklearn_ntk.networks._masks import (
+    as_numbers,
+    existing,
+    existing_share,
+    masked,
+)
 from sklearn_ntk.networks._mixtures import mixed
 from sklearn_ntk.networks._nodes import Nodes, pooled
 from sklearn_ntk.networks._pixels import (
@@ -60,7 +65,7 @@ class _Mixing(Layer):
         weights = self.weights(shape)
         matrix = reduce(np.kron, weights)
         if mask is not None and self._of_existing:
-            share = existing_share(xp, xp.asarray(matrix), mask)
+            share = existing_share(xp, matrix, mask)
             gain = math.prod(p.pixels.laid_out(xp, 1.0 / share))
         out = mixed(p, Mixture(matrix), tuple(len(w) for w in weights), gain)
         return out if mask is None else masked(out, self.lasting(xp, mask, shape), self)
@@ -377,8 +382,9 @@ class Resize(_Mixing):
         return [self._of_axis(*sizes) for sizes in zip(shape, size, strict=True)]
 
     def lasting(self, xp, mask, shape):
-        weights = xp.asarray(reduce(np.kron, self.weights(shape)))
-        return xp.matmul(weights, xp.where(mask, 1.0, 0.0)) >= 0.5
+        weights = reduce(np.kron, self.weights(shape))
+        weights = xp.asarray(weights, device=mask.device)
+        return xp.matmul(weights, as_numbers(xp, mask)) >= 0.5
 
     def _of_axis(self, n_in, n_out):
         centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5
