@@ -37,6 +37,7 @@ from sklearn_ntk.networks import (
     SelfAttention,
 )
 from sklearn_ntk.networks._names import ACTIVATIONS
+from sklearn_ntk.networks._windows import windows_over
 
 KINDS = ("nngp", "ntk")
 TRACED = [name for name in NETWORKS if name not in ("attention", "attention_identity")]
@@ -323,6 +324,27 @@ def test_sums_that_one_segment_reads_are_made_there():
     within = [step.sources for _, step in first.steps if not isinstance(step, Move)]
     assert sum(isinstance(s, Move) for sources in within for s in sources) == 3
     assert sum(isinstance(step, Move) for _, step in first.steps) == 3 + 2
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "circular"])
+@pytest.mark.parametrize(("shape", "size"), [((5, 3), 3), ((2, 7), 5), ((4,), 2)])
+def test_factors_of_windows_are_what_windows_do(shape, size, padding):
+    axes = len(shape)
+    for stride, transposed in ((1, False), (2, False), (1, True), (2, True)):
+        if padding == "valid" and not transposed and min(shape) < size:
+            continue
+        steps = (size,) * axes, (stride,) * axes, padding
+        windows = windows_over(shape, *steps, transposed=transposed)
+        n = int(np.prod(shape))
+        pairs = np.random.default_rng(0).integers(-9, 9, (n, n)).astype(float)
+        found = pairs.ravel(), np.diagonal(pairs)
+        for full, values in zip((True, False), found, strict=True):
+            sides = (0, 1) if full else (0,)
+            expected = windows.sums(np, pairs if full else values, sides)
+            for factor in windows.factors(full):
+                assert factor.has_canonical_format
+                values = factor @ values
+            assert_allclose(values, np.ravel(expected), rtol=0)
 
 
 def test_pools_end_stages():

@@ -27,7 +27,7 @@ class Spaces:
                 pairs = np.flatnonzero(stage.needed[labels]).astype(np.int32)
                 pairs = pairs[np.argsort(labels[pairs], kind="stable")]
                 owners = rank[labels[pairs]]
-                first = np.searchsorted(owners, np.arange(len(stage.needed)))
+                first = np.searchsorted(owners, np.arange(rank[-1] + 1))
                 at = np.zeros(len(labels), np.int32)
                 at[pairs] = np.arange(len(pairs)) - first[owners]
                 self.members.append(pairs)

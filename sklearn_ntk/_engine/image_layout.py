@@ -143,7 +143,7 @@ class _Writer:
         return own if self.runs.merged else np.zeros_like(own)
 
     def _at(self, value, number):
-        """The cell of a value for each member of a space."""
+        """The cell of a value for each member of a space, counted from its first."""
         first, stored = self.cells.of[value]
         return self._once(self._members, number, stored), (first,)
 
@@ -162,8 +162,8 @@ class _Writer:
         cells = (self.cells.of[value][0] for value in (source, to))
         row = (step.space[0], *cells, side, len(self.mixtures))
         single = np.zeros(1, np.int32)
-        columns = [(_column(single), (a,)) for a in row]
-        self.runs.add(MIX, self.runs.found([], single), columns)
+        found = self.runs.found([_column(single)] * len(row), single)
+        self.runs.add(MIX, found, [(a,) for a in row])
         self.mixtures.append(place)
 
     def _segment(self, place, step):
@@ -182,8 +182,8 @@ class _Writer:
     def _add(self, kind, number, columns, **more):
         """Add what is done with each member of a space."""
         owners = self.spaces.owners[number]
-        found = self.runs.found([column for column, _ in columns], owners)
-        self.runs.add(kind, found, columns, **more)
+        columns, firsts = zip(*columns, strict=True)
+        self.runs.add(kind, self.runs.found(columns, owners), firsts, **more)
 
     def _terms(self, move, number):
         """The cells that a segment adds up as it reads them."""
@@ -205,12 +205,12 @@ class _Writer:
 
     def _join(self, move):
         """Weighted sums within a component."""
-        ends = source, target = [self.cells.of[v] for v in (move.source, move.target)]
-        columns, found = self._once(self._sums, move, *(stored for _, stored in ends))
-        firsts = source[0], self.cells.nothing, target[0]
-        to, *others = columns
-        columns = (to, target[:1]), *((column, firsts) for column in others)
-        self.runs.add(SUM, found, columns)
+        (source, of_source), (target, of_target) = (
+            self.cells.of[value] for value in (move.source, move.target)
+        )
+        found = self._once(self._sums, move, of_source, of_target)
+        firsts = source, self.cells.nothing, target
+        self.runs.add(SUM, found, [(target,), *[firsts] * TAPS])
 
     def _sums(self, move, of_source, of_target):
         """Sums of three cells and, in their turn, of each sum with two more."""
@@ -226,15 +226,13 @@ class _Writer:
             fields = [field[order] for field in fields]
         owners, to, first, other, a, b, c, *weights = fields
         others = _column(a, first), _column(b, other), _column(c, other)
-        columns = _column(to), *others
-        return columns, self.runs.found(columns, owners, weights)
+        return self.runs.found([_column(to), *others], owners, weights)
 
     def _spread(self, move):
         """What components add to sums over the whole stage."""
         first, stored = self.cells.of[move.source]
-        (to, source), found = self._once(self._shares, move, stored)
-        columns = (to, self.cells.of[move.target][:1]), (source, (first,))
-        self.runs.add(SPREAD, found, columns)
+        found = self._once(self._shares, move, stored)
+        self.runs.add(SPREAD, found, [self.cells.of[move.target][:1], (first,)])
 
     def _shares(self, move, stored):
         number, matrix = self._number(move), move.matrix
@@ -243,12 +241,12 @@ class _Writer:
         owners = owners[matrix.indices]
         order = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
         sums = np.arange(matrix.shape[0], dtype=np.int32)
-        to = np.repeat(sums, np.diff(matrix.indptr))
+        to = np.repeat(sums, np.diff(matrix.indptr))[order]
         places = self._once(self._places, number, stored)[matrix.indices[order]]
         # what is added to stays where it is
-        columns = _column(to[order], move=0), _column(places)
+        columns = _column(to, move=0), _column(places)
         weights = [matrix.data[order]]
-        return columns, self.runs.found(columns, owners[order], weights, merged=True)
+        return self.runs.found(columns, owners[order], weights, merged=True)
 
 
 class _Terms:
@@ -335,10 +333,15 @@ class _Column(NamedTuple):
     of: object
     goes_on: object
 
-    def cells(self, index, firsts):
-        """Some of the cells, as they are counted from the given ones."""
-        of = 0 if self.of is None else self.of[index]
-        return self.places[index] + np.array(firsts, np.int32)[of]
+    def at(self, index):
+        """Some of its rows, without what they follow."""
+        of = None if self.of is None else self.of[index]
+        return _Column(self.places[index], of, None)
+
+    def cells(self, firsts):
+        """The cells, as they are counted from the given ones."""
+        of = 0 if self.of is None else self.of
+        return self.places + np.array(firsts, np.int32)[of]
 
 
 def _column(places, of=None, *, move=1):
@@ -355,13 +358,15 @@ class _Found(NamedTuple):
 
     Attributes
     ----------
-    starts, lengths : array
+    lengths : array
+    columns : list of _Column
+        Where runs start.
     weights, bounds : int
         Where their weights begin, and which of them are a component's.
     """
 
-    starts: object
     lengths: object
+    columns: list
     weights: int
     bounds: int
 
@@ -415,9 +420,10 @@ class _Runs:
             for steady in (owners, *weights):
                 goes_on[1:] &= steady[1:] == steady[:-1]
         starts = np.flatnonzero(~goes_on)
-        lengths = np.diff(np.append(starts, len(owners)))
+        lengths = np.diff(np.append(starts, len(owners))).astype(np.int32)
         bounds = np.searchsorted(owners[starts], np.arange(self.n_components + 1))
-        found = _Found(starts, lengths, self._n_weights, self._n_bounds)
+        columns = [column.at(starts) for column in columns]
+        found = _Found(lengths, columns, self._n_weights, self._n_bounds)
         weights = [a[starts].astype(self.dtype) for a in weights]
         if weights:
             self._weights.append(np.stack(weights, axis=1).ravel())
@@ -426,22 +432,21 @@ class _Runs:
         self._n_bounds += len(bounds)
         return found
 
-    def add(self, kind, found, columns, *, segment=0):
+    def add(self, kind, found, firsts, *, segment=0):
         """Add a step.
 
         Parameters
         ----------
         kind : int
         found : _Found
-            Runs of its columns.
-        columns : sequence of tuple
-            Each with the first cells that it is counted from.
+        firsts : sequence of tuple
+            For each column the cells that it is counted from.
         segment : int, default=0
         """
-        runs = np.empty((len(found.starts), 1 + len(columns)), np.int32)
+        runs = np.empty((len(found.lengths), 1 + len(firsts)), np.int32)
         runs[:, 0] = found.lengths
-        for k, (column, firsts) in enumerate(columns, 1):
-            runs[:, k] = column.cells(found.starts, firsts)
+        for k, column in enumerate(found.columns):
+            runs[:, k + 1] = column.cells(firsts[k])
         step = kind, runs.shape[1], self._n_runs, found.weights, found.bounds
         self.steps.append((*step, segment))
         self._runs.append(runs.ravel())

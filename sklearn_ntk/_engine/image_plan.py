@@ -96,7 +96,7 @@ class Stage:
         if self.mixes:
             self.labels[space], self.n_components = np.zeros(size, int), 1
         else:
-            self.labels[space] = self.n_components + np.arange(size)
+            self.labels[space] = self.n_components + np.arange(size, dtype=np.int32)
             self.n_components += size
 
     def takes(self, move):
@@ -110,11 +110,9 @@ class Stage:
         new, old = move.matrix.shape
         total, labels = self.n_components, dict(self.labels)
         if move.after not in labels:
-            labels[move.after] = total + np.arange(new)
+            labels[move.after] = total + np.arange(new, dtype=np.int32)
             total += new
-        places = move.matrix.tocoo()
-        ends = labels[move.after][places.row], labels[move.before][places.col]
-        graph = sparse.coo_array((np.ones(places.nnz), ends), (total, total))
+        graph = _joined(move.matrix, labels[move.after], labels[move.before], total)
         count, flat = connected_components(graph, directed=False)
         labels = {space: flat[a] for space, a in labels.items()}
         grown, image = _largest(labels), math.isqrt(max(map(len, labels.values())))
@@ -135,6 +133,14 @@ class Stage:
         if joined > 1 and np.all(self.needed):
             self.labels = {space: a // joined for space, a in self.labels.items()}
             self.needed = self.needed[::joined]
+
+
+def _joined(matrix, after, before, total):
+    """Which components a matrix joins, those of what comes out and of what goes in."""
+    ends = np.repeat(after, np.diff(matrix.indptr)), before[matrix.indices]
+    apart = ends[0] != ends[1]
+    ends = [labels[apart] for labels in ends]
+    return sparse.csr_array((apart[apart], ends), (total, total))
 
 
 def _largest(labels):

@@ -210,16 +210,21 @@ class Windows(PixelMap):
 
 def _axis_sums(table, length, before, after, full):
     """The sums along one axis, as a matrix over (pairs of) pixels."""
-    total = 0
-    for tap in table.T:
-        inside = np.flatnonzero(tap >= 0)
-        places = inside, tap[inside]
-        A = sparse.csr_array((np.ones(len(inside)), places), (len(tap), length))
-        for n, swapped in ((before, False), (after, True)):
-            parts = sparse.eye_array(n), A
-            A = sparse.kron(*(reversed(parts) if swapped else parts), "csr")
-        total = total + (sparse.kron(A, A, "csr") if full else A)
-    return total
+    n, n_taps = before * length * after, table.shape[1]
+    first = length * np.arange(before, dtype=np.int32)[:, None, None, None]
+    taps = (first + table[:, None]) * after + np.arange(after)[:, None]
+    taps = np.where(table[:, None] < 0, -1, taps).astype(np.int32).reshape(-1, n_taps)
+    if full:
+        x, y = taps[:, None], taps
+        taps = np.where((x < 0) | (y < 0), -1, n * x + y).reshape(-1, n_taps)
+        n = n**2
+    inside = taps >= 0
+    starts = np.zeros(len(taps) + 1, np.int32)
+    np.cumsum(np.sum(inside, axis=1), out=starts[1:])
+    entries = np.ones(starts[-1], np.float32), taps[inside], starts
+    sums = sparse.csr_array(entries, (len(taps), n))
+    sums.sum_duplicates()  # as small circles have, a few, which are exact
+    return sums
 
 
 def occurrences(table, length):
