@@ -195,6 +195,9 @@ def _equal_rows(X, Y):
     if rows.shape[1] == 1:
         index = np.sign(rows[:, 0])
     else:
-        _, index = np.unique(rows, axis=0, return_inverse=True)
-        index = index.ravel()  # of two dimensions in NumPy 2.0
+        # np.unique sorts, which takes an eighth of the time of a block of graphs
+        rows = np.ascontiguousarray(rows + 0.0)  # -0.0 equals 0.0
+        contents = rows.view(f"V{rows.itemsize * rows.shape[1]}").ravel().tolist()
+        known = {}
+        index = np.array([known.setdefault(row, len(known)) for row in contents])
     return index[: len(X), None] == index[None, len(rows) - len(Y) :]
