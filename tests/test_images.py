@@ -405,6 +405,7 @@ def test_gradient_of_a_numerical_activation_before_a_stride(images):
     [
         [GlobalAvgPool()],
         [conv(trainable=False), GraphConv(RING), Flatten()],
+        [conv(layer=LocalConv, trainable=False), GlobalAvgPool()],
         [Erf(), Crop(1), GlobalAvgPool()],
     ],
 )

@@ -9,6 +9,7 @@ from sklearn_ntk.networks._averages import averaged
 from sklearn_ntk.networks._dense import Dense
 from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._masks import existing, masked
+from sklearn_ntk.networks._pairs import is_number
 from sklearn_ntk.networks._pixels import require_pixels
 from sklearn_ntk.networks._windows import per_axis, windows_over
 
@@ -241,5 +242,5 @@ class LocalConv(_Convolution):
             nngp=here(p.nngp),
             cos=here(p.cos),
             sine=lambda: here(p.sin) + (1.0 - here(xp.ones_like(p.cos))),
-            ntk=None if p.ntk is None else here(p.ntk),
+            ntk=p.ntk if is_number(p.ntk) else here(p.ntk),
         )
