@@ -465,6 +465,12 @@ def test_inner_network_reads_images(images):
         (on_images(GraphConv(RING), Flatten()), r"GraphConv.*\(nodes, features\)"),
         (on_images(GraphConv(RING), Flatten(), shape=(4, 6)), "'adjacency'.*4 nodes"),
         (on_images(GraphConv(RING[:3]), Flatten()), "'adjacency'.*square"),
+        (on_images(GraphConv([[1], [1, 2]]), Flatten()), "'adjacency'.*square"),
+        (on_images(GraphConv([["a"]]), Flatten()), "'adjacency'.*square"),
+        (
+            on_images(GraphConv("input"), dense(), Flatten(), shape=(6, 4)),
+            r"'input_shape'.*\(nodes, nodes \+ features\).*\(6, 4\)",
+        ),
         (
             on_images(dense(), Crop(1), GraphConv("input"), Flatten(), shape=(4, 6)),
             "Rows have 4, and a layer before it has left 3",
@@ -482,7 +488,12 @@ def test_inner_network_reads_images(images):
                 ),
                 "'positional_decay'.*in one of the same shape",
             )
-            for decay in (lambda d: 1.0, lambda d: d[0], lambda d: d + np.inf)
+            for decay in (
+                np.sum,
+                lambda d: d[0],
+                lambda d: d + np.inf,
+                lambda d: 1j * d,
+            )
         ),
         (Sequential(Dense(), ReLU(), Conv(), Flatten()), "Conv acts on the pixels"),
         (Sequential(Dense(), GlobalAvgPool()), "GlobalAvgPool acts on the pixels"),

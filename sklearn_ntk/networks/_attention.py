@@ -275,13 +275,14 @@ class SelfAttention(Layer):
         distance = np.sum(difference**self.positional_exponent, axis=0)
         if self.positional_decay is None:
             return np.where(distance == 0, 1.0, 0.0)
-        found = np.asarray(self.positional_decay(distance), dtype=float)
-        same = found.shape == distance.shape
+        found = np.asarray(self.positional_decay(distance))
+        same = found.shape == distance.shape and found.dtype.kind in "biuf"
         if not same or not np.all(np.isfinite(found)):
-            given = "inf or NaN" if same else f"an array of shape {found.shape}"
+            given = f"an array of shape {found.shape} and dtype {found.dtype}"
+            given = "inf or NaN" if same else given
             raise ValueError(
                 "The 'positional_decay' parameter of SelfAttention must be a function "
                 "that takes an array of distances and returns finite numbers in one of "
                 f"the same shape. For one of shape {distance.shape} it gave {given}."
             )
-        return found
+        return found.astype(float)

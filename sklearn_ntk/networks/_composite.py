@@ -232,7 +232,14 @@ class Sequential(Composite):
                 "GlobalAvgPool before its last Dense. What goes out here is an image "
                 f"of shape {output}."
             )
-        return pairs.as_images(shape, self.needs(Need()), self.image_mask)
+        need = self.needs(Need())
+        if need.graphs and shape[-1] <= math.prod(shape[:-1]):
+            raise ValueError(
+                "The 'input_shape' parameter of a network with GraphConv('input') must "
+                "be (nodes, nodes + features), for each node begins with its row of "
+                f"the adjacency matrix. Got {shape}."
+            )
+        return pairs.as_images(shape, need, self.image_mask)
 
     @property
     def has_constants(self):

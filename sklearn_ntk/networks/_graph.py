@@ -85,11 +85,16 @@ class GraphConv(Layer):
         super().validate()
         if self._by_row:
             return
-        A = self._matrix()
-        if A.ndim != 2 or A.shape[0] != A.shape[1] or not np.all(np.isfinite(A)):
+        try:
+            A = self._matrix()
+            square = A.ndim == 2 and A.shape[0] == A.shape[1]
+            given = f"one of shape {A.shape}"
+        except (TypeError, ValueError):  # texts, or rows of different lengths
+            square, given = False, repr(self.adjacency)
+        if not square or not np.all(np.isfinite(A)):
             raise InvalidParameterError(
                 "The 'adjacency' parameter of GraphConv must be a square array of "
-                f"finite numbers, or 'input'. Got one of shape {A.shape}."
+                f"finite numbers, or 'input'. Got {given}."
             )
 
     def _matrix(self):
