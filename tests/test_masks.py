@@ -103,6 +103,18 @@ def test_row_has_the_kernel_of_what_is_not_padding(name, sequences):
             assert_allclose(masks(two), alone(bare), rtol=1e-11)
 
 
+@pytest.mark.parametrize("mask_value", [MISSING, np.nan])
+def test_scale_before_a_network_that_reads_the_rows(mask_value, sequences):
+    """What is missing is so before features are divided."""
+    X, scale = padded(sequences, 7, mask_value), InputScale(np.linspace(0.5, 2.0, 14))
+    inner = network("conv", 7, mask_value)
+    one = NTK(Sequential(scale, inner))
+    other = NTK(inner._with_layers((scale, *inner.layers)))
+    assert_allclose(one(X), other(X), rtol=1e-13)
+    with pytest.raises(ValueError, match="Every row must have a position"):
+        one(np.full((1, 14), mask_value))
+
+
 @pytest.mark.parametrize("name", [*BLIND, "conv_net", "transformer"])
 def test_gradient(name, sequences):
     kernel = NTK(network(name, 7, MISSING))

@@ -16,6 +16,7 @@ from sklearn_ntk._sklearn_private import (
     validate_parameter_constraints,
 )
 from sklearn_ntk.networks._base import BOUNDS, Layer
+from sklearn_ntk.networks._dense import InputScale
 from sklearn_ntk.networks._masks import of_one_mask
 from sklearn_ntk.networks._pairs import add_independent
 from sklearn_ntk.networks._pixels import Need
@@ -182,14 +183,20 @@ class Sequential(Composite):
         """How a network reads a row, channels last, or None where it need not."""
         if self.input_shape is not None:
             return tuple(self.input_shape) if len(self.input_shape) > 1 else None
-        return self.layers[0].image_shape if self.layers else None
+        return getattr(self._reader, "image_shape", None)
+
+    @property
+    def _reader(self):
+        """The layer that may say how to read a row: the first behind scales of it."""
+        behind = (a for a in self.layers if not isinstance(a, InputScale))
+        return next(behind, None)
 
     @property
     def image_mask(self):
         """The number of which a pixel consists that does not exist, or None."""
         if self.mask_value is not None:
             return self.mask_value
-        return getattr(self.layers[0], "image_mask", None) if self.layers else None
+        return getattr(self._reader, "image_mask", None)
 
     def validate(self):
         super().validate()
