@@ -43,6 +43,8 @@ def traced(evaluate, X, Y, *, ntk, dual, arrays=np):
             return Program(trace, evaluate(inputs))
     except TracingError:
         return None
+    finally:
+        trace.forget()
 
 
 def settled(x):

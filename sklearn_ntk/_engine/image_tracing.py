@@ -86,6 +86,8 @@ def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
             return ImageProgram(trace, evaluate(inputs))
     except TracingError:
         return None
+    finally:
+        trace.forget()
 
 
 class PixelRow(Row):

@@ -208,6 +208,14 @@ class Trace:
         """A symbol for an array of one number per row."""
         return self.row_type(self, axis, values)
 
+    def forget(self):
+        """Let go of all that was recorded, whose symbols know this trace.
+
+        It would be kept until Python looks for cycles.
+        """
+        self.nodes, self.guards, self.inputs = [], [], []
+        self._known, self._rows = {}, {}
+
     def boundary(self):
         """Note that a layer begins here."""
         self.boundaries.append(len(self.nodes))
