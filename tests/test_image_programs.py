@@ -1,5 +1,7 @@
 """Programs of images against the formulas they are traced from."""
 
+import gc
+
 import numpy as np
 import pytest
 from conftest import read_only
@@ -19,9 +21,12 @@ from sklearn_ntk import NTK
 from sklearn_ntk._engine import evaluation, image_evaluation
 from sklearn_ntk._engine.gram import gradient, gram
 from sklearn_ntk._engine.image_plan import Move, Plan
+from sklearn_ntk._engine.image_tracing import PixelTrace
 from sklearn_ntk._engine.images import tile_of
+from sklearn_ntk._engine.tracing import Trace
 from sklearn_ntk.networks import (
     GELU,
+    MLP,
     AvgPool,
     Conv,
     ConvTranspose,
@@ -234,6 +239,19 @@ def test_a_scale_for_each_feature_before_a_pool(formulas):
     scale = InputScale(np.linspace(0.5, 2.0, N_FEATURES))
     layers = [scale, conv(), ReLU(), AvgPool((2, 1)), conv(), ReLU(), GlobalAvgPool()]
     check_values(on_images(*layers, Dense()), awkward(), formulas)
+
+
+def test_what_was_traced_is_freed_at_once(formulas):
+    """Without a look for cycles, until which it would take memory."""
+    formulas(on=False)
+    gc.collect()
+    gc.disable()
+    try:
+        for network in (NETWORKS["average"], MLP()):
+            gram(network, normal())
+        assert not any(type(a) in (Trace, PixelTrace) for a in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def check_nearly_coinciding_pixels(switch):

@@ -19,7 +19,9 @@ from image_zoo import (
     on_images,
 )
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor
 from zoo import FREE, dense
 
 from sklearn_ntk import NNGP, NTK
@@ -374,6 +376,24 @@ def test_graphs_shared_and_by_row(images):
     assert_allclose(NTK(shared)(images), NTK(by_row)(X), rtol=1e-12)
     alone = on_images(GraphConv(np.eye(4)), *layers, shape=(4, 6))
     assert_same(alone, on_images(*layers, shape=(4, 6)), images)
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.coo_matrix])
+def test_adjacency_may_be_sparse(form):
+    layers = dense(), ReLU(), GlobalAvgPool(), dense()
+    full, thin = (
+        on_images(GraphConv(A), *layers, shape=(12, 2)) for A in (RING, form(RING))
+    )
+    X = np.random.default_rng(0).standard_normal((3, 24))
+    assert np.array_equal(NTK(thin)(X), NTK(full)(X))
+    same, other = (
+        on_images(GraphConv(form(A)), *layers, shape=(12, 2)) for A in (RING, 2 * RING)
+    )
+    assert clone(NTK(thin)) == NTK(same)
+    assert NTK(thin) != NTK(other)
+    assert NTK(thin) != NTK(full)
+    gpr = GaussianProcessRegressor(NTK(thin), optimizer=None).fit(X, np.arange(3.0))
+    assert pickle.loads(pickle.dumps(gpr)).kernel_ == NTK(same)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

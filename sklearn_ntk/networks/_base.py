@@ -5,6 +5,7 @@ from abc import ABCMeta, abstractmethod
 from inspect import Parameter, signature
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.gaussian_process.kernels import Hyperparameter
 
@@ -118,8 +119,7 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
             return NotImplemented
         ours, theirs = self.get_params(deep=False), other.get_params(deep=False)
         return ours.keys() == theirs.keys() and all(
-            np.array_equal(value, theirs[name]) or _both_nan(value, theirs[name])
-            for name, value in ours.items()
+            _are_equal(value, theirs[name]) for name, value in ours.items()
         )
 
     __hash__ = None  # equal networks may change apart
@@ -219,5 +219,10 @@ class Layer(BaseEstimator, metaclass=ABCMeta):
         setattr(self, prefix, child)
 
 
-def _both_nan(a, b):
-    return isinstance(a, float) and isinstance(b, float) and a != a and b != b
+def _are_equal(a, b):
+    """Whether two values of a parameter are the same, NaN or sparse ones, too."""
+    if sparse.issparse(a) or sparse.issparse(b):
+        both = sparse.issparse(a) and sparse.issparse(b) and a.shape == b.shape
+        return both and (a != b).nnz == 0
+    both_nan = isinstance(a, float) and isinstance(b, float) and a != a and b != b
+    return both_nan or np.array_equal(a, b)

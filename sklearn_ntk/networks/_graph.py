@@ -27,9 +27,9 @@ class GraphConv(Layer):
 
     Parameters
     ----------
-    adjacency : array-like of shape (N, N) or "input"
-        Its entry (i, j) is the weight with which node i has the features of node j. An
-        array is shared by all rows. "input": each row holds its own, as the first N of
+    adjacency : array-like or sparse matrix of shape (N, N), or "input"
+        Its entry (i, j) is the weight with which node i has the features of node j. A
+        matrix is shared by all rows. "input": each row holds its own, as the first N of
         the features of every node, ``input_shape=(N, N + C)``; the other C are what
         the network sees. In a list of graphs each has its own anyway.
     self_loops : bool, default=False
@@ -62,7 +62,7 @@ class GraphConv(Layer):
     """
 
     _parameter_constraints = {
-        "adjacency": ["array-like", StrOptions({"input"})],
+        "adjacency": ["array-like", "sparse matrix", StrOptions({"input"})],
         "self_loops": ["boolean"],
         "aggregation": [StrOptions({"sum", "mean"})],
     }
@@ -98,8 +98,8 @@ class GraphConv(Layer):
             )
 
     def _matrix(self):
-        dense = getattr(self.adjacency, "toarray", lambda: self.adjacency)
-        return np.asarray(dense(), dtype=float)
+        A = self.adjacency
+        return np.asarray(A.toarray() if sparse.issparse(A) else A, dtype=float)
 
     def needs(self, after):
         return after.replace(
