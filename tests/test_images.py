@@ -487,6 +487,7 @@ def test_inner_network_reads_images(images):
         (on_images(GraphConv(RING[:3]), Flatten()), "'adjacency'.*square"),
         (on_images(GraphConv([[1], [1, 2]]), Flatten()), "'adjacency'.*square"),
         (on_images(GraphConv([["a"]]), Flatten()), "'adjacency'.*square"),
+        (on_images(GraphConv(RING * 1j), Flatten()), "'adjacency'.*square"),
         (
             on_images(GraphConv("input"), dense(), Flatten(), shape=(6, 4)),
             r"'input_shape'.*\(nodes, nodes \+ features\).*\(6, 4\)",

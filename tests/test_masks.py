@@ -403,6 +403,17 @@ def test_inner_network_reads_masks(sequences):
     assert_allclose(branches, 2 * NTK(inner)(X), rtol=1e-12)
 
 
+def test_inner_networks_have_the_same_mask():
+    inner, other = (
+        on_images(*BLIND["conv"], shape=(7, 2), mask_value=a) for a in (np.nan, 0.0)
+    )
+    X = np.ones((2, 14))
+    for both in (Sum(inner, other), Sequential(inner, other, mask_value=np.nan)):
+        with pytest.raises(ValueError, match=r"'mask_value'.* same .*nan and 0\.0"):
+            NTK(Sequential(both))(X)
+    assert np.all(np.isfinite(NTK(Sequential(Sum(inner, inner)))(X)))
+
+
 @pytest.mark.parametrize("value", [MISSING, np.nan])
 def test_networks_clone_compare_and_pickle(value):
     network = ConvNet(2, input_shape=(7, 2), mask_value=value)

@@ -17,7 +17,7 @@ from sklearn_ntk._sklearn_private import (
 )
 from sklearn_ntk.networks._base import BOUNDS, Layer
 from sklearn_ntk.networks._dense import InputScale
-from sklearn_ntk.networks._masks import of_one_mask
+from sklearn_ntk.networks._masks import mask_values, of_one_mask
 from sklearn_ntk.networks._pairs import add_independent
 from sklearn_ntk.networks._pixels import Need
 
@@ -108,6 +108,12 @@ class Composite(Layer):
                     f"sklearn_ntk.networks. Got {layer!r} instead."
                 )
         super().validate()
+        found = mask_values(self)
+        if len(np.unique(found)) > 1:
+            raise InvalidParameterError(
+                "The 'mask_value' parameter must be the same wherever a network has "
+                f"one. Got {' and '.join(map(repr, found))}."
+            )
 
     def _validate_params(self):
         validate_parameter_constraints(

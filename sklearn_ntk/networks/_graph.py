@@ -99,7 +99,8 @@ class GraphConv(Layer):
 
     def _matrix(self):
         A = self.adjacency
-        return np.asarray(A.toarray() if sparse.issparse(A) else A, dtype=float)
+        A = np.asarray(A.toarray() if sparse.issparse(A) else A)
+        return A.astype(float, casting="same_kind")
 
     def needs(self, after):
         return after.replace(

@@ -25,6 +25,7 @@ __all__ = [
     "existing",
     "existing_pixels",
     "existing_share",
+    "mask_values",
     "masked",
     "of_one_mask",
 ]
@@ -36,6 +37,13 @@ def allows_nan(network):
     """Whether NaN is how a network's rows say that a pixel does not exist."""
     value = network.image_mask
     return isinstance(value, Real) and math.isnan(value)
+
+
+def mask_values(layer):
+    """The mask values of a layer and of those inside."""
+    own = getattr(layer, "mask_value", None)
+    found = [] if own is None else [own]
+    return sum(map(mask_values, layer.children().values()), found)
 
 
 def existing_pixels(xp, X, shape, value):
