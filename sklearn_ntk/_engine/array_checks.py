@@ -92,7 +92,7 @@ def _checked(X, name, allow_nan=False):
         raise ValueError(f"Complex data not supported: {name} is of {X.dtype}.")
     # formulas write to arrays, and derivatives are ours
     X = xp.astype(detached(X), xp.float64, copy=False)
-    if not xp.all(xp.isfinite(X) | (xp.isnan(X) if allow_nan else False)):
+    if not xp.all(~xp.isinf(X) if allow_nan else xp.isfinite(X)):
         raise ValueError(
             f"Input {name} contains {'' if allow_nan else 'NaN, '}infinity."
         )

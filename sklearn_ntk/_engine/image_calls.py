@@ -9,8 +9,9 @@ from sklearn_ntk._engine.numpy_program import FUNCTIONS
 from sklearn_ntk._engine.tracing import Row
 from sklearn_ntk.networks._windows import Windows
 
-__all__ = ["Calls", "Sums", "Table", "shape_of"]
+__all__ = ["SPARES", "Calls", "Sums", "Table", "shape_of"]
 
+SPARES = 3  # buffers of maps: two in turns, and one for what is moved
 SHORT = 64  # numbers that lie together, below which a loop over them costs too much
 
 

@@ -24,6 +24,11 @@ CELL = np.int32(0)  # what numbers of runs are like
 wide = wide_vectors()
 
 
+def _vector_of(real):
+    """The type of a vector of numbers."""
+    return ir.VectorType(real, VECTOR // (8 if isinstance(real, ir.DoubleType) else 4))
+
+
 @intrinsic
 def weighted(typing_context, to, a, b, c, u, v, w, size, one):
     """``to = u * a + v * b + w * c``, of cells at addresses and of `size` bytes.
@@ -34,9 +39,8 @@ def weighted(typing_context, to, a, b, c, u, v, w, size, one):
 
     def generate(context, builder, signature, values):
         to, *cells = values[:4]
-        real, word = values[8].type, ir.IntType(64)
-        lanes = VECTOR // (8 if isinstance(real, ir.DoubleType) else 4)
-        vector = ir.VectorType(real, lanes)
+        word, vector = ir.IntType(64), _vector_of(values[8].type)
+        lanes = vector.count
 
         def splat(value):
             every = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
@@ -118,10 +122,8 @@ def _products(n_rows, n_columns):
 
         def generate(context, builder, signature, values):
             to, a, b, down, along, terms, step, aside, one = values
-            real, word = one.type, ir.IntType(64)
-            lanes = VECTOR // (8 if isinstance(real, ir.DoubleType) else 4)
-            vector = ir.VectorType(real, lanes)
-            zero = ir.Constant(vector, [ir.Constant(real, 0.0)] * lanes)
+            word, vector = ir.IntType(64), _vector_of(one.type)
+            zero = ir.Constant(vector, [ir.Constant(one.type, 0.0)] * vector.count)
 
             def at(address, by, times):
                 address = builder.add(address, builder.mul(by, word(times)))

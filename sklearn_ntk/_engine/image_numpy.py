@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_ntk._engine.image_calls import Calls, Sums, Table, shape_of
+from sklearn_ntk._engine.image_calls import SPARES, Calls, Sums, Table, shape_of
 from sklearn_ntk._engine.image_plan import n_pairs
 from sklearn_ntk._engine.numpy_program import SMALL, allocated, buffers
 from sklearn_ntk._engine.program import operands
@@ -61,18 +61,13 @@ class ImageNumpyProgram:
             )
             for kind, count in self.counts.items()
         }
-        sizes = [0, 0, 0]  # of what is between the axes of windows, in turns, and moved
+        largest = 0  # of what maps read, and of what is between their axes
         for index, node, _ in self.steps:
-            if node.op not in ("map", "mix"):
-                continue
-            before = shape_of(self.spaces[node.args[0]], *self.shape)
-            sizes[2] = max(sizes[2], math.prod(before))
-            if node.op == "mix":
-                sizes[:2] = (max(size, sizes[2]) for size in sizes[:2])
-                continue
-            for k, shape in enumerate(self.sums[index].between(before), start=1):
-                sizes[k % 2] = max(sizes[k % 2], math.prod(shape))
-        spares = buffers(len(sizes), max(sizes), self.dtype)
+            if node.op in ("map", "mix"):
+                before = shape_of(self.spaces[node.args[0]], *self.shape)
+                between = self.sums[index].between(before) if node.op == "map" else ()
+                largest = max(largest, *map(math.prod, (before, *between)))
+        spares = buffers(SPARES, largest, self.dtype)
         parts = {}  # of tables, with as many rows as a block may have
         for key, table in self.tables.items():
             size = math.prod(table.shape(self.shape))

@@ -207,7 +207,7 @@ class Plan:
         where = self._stage(where, mixes=mixes)
         self.stored |= {value for value in step.sources if self.stage_of[value] < where}
         if mixes:
-            self.stored |= {*step.sources, *step.results}
+            self.stored |= set(step.results)
         stage = self.stages[where]
         stage.open(step.space, n_pairs(step.space))
         stage.steps.append((index, step))

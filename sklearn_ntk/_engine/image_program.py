@@ -109,7 +109,7 @@ class ImageProgram(Program):
                 source, weights = node.args
                 mixture = weights.axis, len(self.weights)
                 self.weights.append(weights)
-                step = Step("mix", space, (source,), (index,), space, mixture=mixture)
+                step = Step("mix", space, (source,), (index,), mixture=mixture)
                 steps.append(step)
             elif node.op == "map":
                 source, pixel_map = node.args

@@ -19,7 +19,6 @@ from sklearn_ntk.networks._pairs import is_number
 
 __all__ = [
     "allows_nan",
-    "as_numbers",
     "check_rows",
     "check_rows_of_both",
     "existing",
@@ -28,6 +27,7 @@ __all__ = [
     "mask_values",
     "masked",
     "of_one_mask",
+    "sums_of_existing",
 ]
 
 NUMBERS = 2**22  # of rows that are looked at together
@@ -153,9 +153,16 @@ def masked(p, mask, layer):
     return p.replace(pixels=p.pixels.replace(mask=mask))
 
 
-def as_numbers(xp, mask):
-    """An array that is 1 where a mask holds, and 0 elsewhere, in double precision."""
-    return xp.where(mask, xp.asarray(np.ones(()), device=mask.device), 0.0)
+def sums_of_existing(xp, weights, mask):
+    """The sums of weights, an array of NumPy's, over the pixels that a mask marks.
+
+    Parameters
+    ----------
+    weights : array of shape (Q, P)
+    mask : array of bool, shape (P, rows)
+    """
+    weights, one = (xp.asarray(a, device=mask.device) for a in (weights, np.ones(())))
+    return xp.matmul(weights, xp.where(mask, one, 0.0))  # in double precision
 
 
 def existing_share(xp, weights, mask):
@@ -166,9 +173,8 @@ def existing_share(xp, weights, mask):
     weights : array of shape (Q, P)
     mask : array of bool, shape (P, rows)
     """
-    weights = xp.asarray(weights, device=mask.device)
-    share = xp.matmul(weights, as_numbers(xp, mask))
-    share = share / xp.sum(weights, axis=1, keepdims=True)
+    total = xp.asarray(np.sum(weights, axis=1, keepdims=True), device=mask.device)
+    share = sums_of_existing(xp, weights, mask) / total
     return xp.where(share > 0, share, 1.0)
 
 

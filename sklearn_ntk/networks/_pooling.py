@@ -11,10 +11,10 @@ from sklearn_ntk.networks._base import Layer
 from sklearn_ntk.networks._convolution import check_fits, check_window
 from sklearn_ntk.networks._maps import Mixture
 from sklearn_ntk.networks._masks import (
-    as_numbers,
     existing,
     existing_share,
     masked,
+    sums_of_existing,
 )
 from sklearn_ntk.networks._mixtures import mixed
 from sklearn_ntk.networks._nodes import Nodes, pooled
@@ -383,8 +383,7 @@ class Resize(_Mixing):
 
     def lasting(self, xp, mask, shape):
         weights = reduce(np.kron, self.weights(shape))
-        weights = xp.asarray(weights, device=mask.device)
-        return xp.matmul(weights, as_numbers(xp, mask)) >= 0.5
+        return sums_of_existing(xp, weights, mask) >= 0.5
 
     def _of_axis(self, n_in, n_out):
         centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ntk.networks._maps import PixelMap
-from sklearn_ntk.networks._masks import as_numbers
+from sklearn_ntk.networks._masks import sums_of_existing
 
 __all__ = ["Windows", "occurrences", "per_axis", "windows_over"]
 
@@ -125,9 +125,9 @@ class Windows(PixelMap):
             axes = zip(self.shape, self.stride, self.tables, strict=True)
             tables = [self._stands_for(*of_axis) for of_axis in axes]
         matrix = reduce(np.kron, map(occurrences, tables, self.shape))
-        matrix = xp.asarray(matrix, device=mask.device)
-        found = xp.matmul(matrix, as_numbers(xp, mask))
-        return found > (xp.sum(matrix, axis=1, keepdims=True) if full else 1.0) - 0.5
+        if full:
+            return sums_of_existing(xp, matrix, ~mask) < 0.5
+        return sums_of_existing(xp, matrix, mask) > 0.5
 
     def _stands_for(self, length, stride, table):
         """Which pixels each window along an axis stands for."""
