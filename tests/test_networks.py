@@ -34,6 +34,7 @@ from sklearn_ntk.networks import (
     Residual,
     Sequential,
     Sum,
+    _pairs,
 )
 
 POINTWISE = {
@@ -129,6 +130,20 @@ def test_residual_is_a_sum(X):
     residual = Sequential(Dense(), Residual(ReLU(), Dense()))
     written_out = Sequential(Dense(), Sum(Sequential(ReLU(), Dense()), Sequential()))
     assert_allclose(NTK(residual)(X), NTK(written_out)(X), rtol=1e-14)
+
+
+def test_an_angle_waits_for_a_layer_that_asks_for_it(X, monkeypatch):
+    asked, shares = [], _pairs.shares
+
+    def counted(*args):
+        asked.append(args)
+        return shares(*args)
+
+    monkeypatch.setattr(_pairs, "shares", counted)
+    NTK(Sequential(Dense(), ReLU(), Dense()))(X)
+    n_asked = len(asked)
+    NTK(Sequential(Dense(), ReLU(), Dense(bias_variance=0.0)))(X)
+    assert 0 < n_asked == len(asked) - n_asked
 
 
 def test_layer_norm_makes_the_nngp_a_correlation(X):

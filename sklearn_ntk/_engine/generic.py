@@ -1,5 +1,7 @@
 """The program of a network, for generic pairs of rows."""
 
+from functools import cache
+
 import numpy as np
 
 from sklearn_ntk._engine.devices import host_array
@@ -54,6 +56,10 @@ def settled(x):
     return x.trace.settled(x) if isinstance(x, Pair) else x
 
 
+def _cosine(xp, nngp, std_x, std_y):
+    return settled(nngp / (std_x * std_y))
+
+
 class TracedPairs(Pairs):
     """Pairs of symbols."""
 
@@ -69,10 +75,17 @@ class TracedPairs(Pairs):
         as a sum of its own.
         """
         new = super().replace(**changes)
-        if {"nngp", "cos"} <= changes.keys() and self._is_sum(new.nngp):
-            cos = settled(new.nngp / (new.std_x * new.std_y))
-            object.__setattr__(new, "cos", cos)
+        if {"nngp", "cosine"} <= changes.keys() and self._is_sum(new.nngp):
+            return new.with_cosine(_cosine)
         return new
+
+    def with_cosine(self, function):
+        """A copy with a cosine that a function gives, once a layer asks for it.
+
+        ``function(xp, nngp, std_x, std_y)``
+        """
+        known = self.xp, self.nngp, self.std_x, self.std_y  # without a cycle
+        return Pairs.replace(self, cosine=cache(lambda: function(*known)))
 
     def _is_sum(self, symbol):
         core = getattr(value_of(symbol), "core", None)

@@ -9,9 +9,9 @@ from sklearn_ntk._engine.numba_program import compiled, source_of
 
 __all__ = ["ImageNumbaProgram"]
 
-CACHE = 2**20  # bytes of a component's cells
+CACHE = 2**21  # bytes of a component's cells
 MIXED = 2**20  # bytes of what is mixed, of weights and of what comes out
-WIDEST = 256  # pairs of rows at once, at most
+WIDEST = 512  # pairs of rows at once, at most
 NUMBERS = 2**20  # of the largest space in a block, which rows are added up to
 ROWS = 2, 32  # of a block: below the diagonal of a matrix they are in vain
 CHUNKS = 4  # of pairs in a block, at most
@@ -37,9 +37,10 @@ class ImageNumbaProgram:
         outputs = tuple(program.outputs)
         self.layout = laid_out(program.steps, outputs, self.dtype.name)
         self.paired, self.n_outputs, self.kept = self.layout.paired, len(outputs), []
-        x, y = (_with_channels(a).astype(self.dtype) for a in program.inputs[0])
-        self.x = np.ascontiguousarray(x.transpose(1, 0, 2))
-        self.of_x, self.of_y = _Numbers(x), _Numbers(y)
+        x, y = program.inputs[0]
+        self.x = self._features(x)
+        y = self.x if y is x else self._features(y)
+        self.of_x, self.of_y = _Numbers(self.x), _Numbers(y)
         table = [
             self._segment(program.segments[place], size, sums)
             for place, size, sums in self.layout.segments
@@ -48,20 +49,30 @@ class ImageNumbaProgram:
             self._weights(program.weights[place]) for place in self.layout.mixtures
         ]
         first = self.layout.cells.count
-        y, of_y = self.of_y.joined(first)
-        x, of_x = self.of_x.joined(first + len(y))
-        self.numbers = (y, x) if self.paired else (y,)
-        features = np.array([first, first + len(y)])
+        features = np.array([first, first + self.of_y.count])
+        of_y, of_x = self.of_y.starting(features[0]), self.of_x.starting(features[1])
+        sides = (self.of_y, self.of_x) if self.paired else (self.of_y,)
+        self.numbers = [side.joined() for side in sides]
         starts = np.array([(of_x, of_y)[axis][k] for axis, k in mixtures], np.int64)
         self.segments = table_of(table, 9), of_x, of_y, features, starts
-        self.width, self.shape = self._sizes(x.shape[1], y.shape[1])
+        self.width, self.shape = self._sizes(len(self.x), self.numbers[0].shape[1])
+
+    def _features(self, pixels):
+        """The features of the pixels of rows, (n, P, C), as many as the driver takes.
+
+        That is an odd number of three or more, some of them 0.
+        """
+        n = pixels.shape[-1]
+        added = max(3, n // 2 * 2 + 1) - n
+        rows = np.pad(pixels.transpose(1, 0, 2), [(0, 0), (0, 0), (0, added)])
+        return np.ascontiguousarray(rows, self.dtype)
 
     def _segment(self, segment, size, sums):
         """A row of the driver's table."""
         source = source_of(segment, self.dtype.name, sums, paired=self.paired)
         function = compiled(source, self.dtype.name)
         x, y = (
-            [row.table(size).astype(self.dtype) for row in rows]
+            [row.table(size).astype(self.dtype, copy=False) for row in rows]
             for rows in (segment.rows_x, segment.rows_y)
         )
         of_y, of_x, across = self.of_y.add(y), (0, 0), np.empty((0, 0, 0), self.dtype)
@@ -184,13 +195,18 @@ class _Numbers:
 
     Parameters
     ----------
-    features : array of shape (P, n, C)
+    features : array of shape (n, P, C)
         Of pixels: the first of the numbers, one feature after the other.
+
+    Attributes
+    ----------
+    count : int
+        How many numbers there are of each image.
     """
 
     def __init__(self, features):
-        n_images = features.shape[1]
-        self.parts = [features.transpose(2, 0, 1).reshape(-1, n_images)]
+        n_images = len(features)
+        self.parts = [features.transpose(2, 1, 0).reshape(-1, n_images)]
         self.count, self.starts = len(self.parts[0]), []
 
     def add(self, tables):
@@ -202,9 +218,13 @@ class _Numbers:
             self.count += len(table)
         return found
 
-    def joined(self, first):
-        """All of them, and where tables begin if `first` others are before them."""
-        return np.concatenate(self.parts), first + np.array(self.starts, np.int64)
+    def starting(self, first):
+        """Where tables begin if `first` others are before all of them."""
+        return first + np.array(self.starts, np.int64)
+
+    def joined(self):
+        """All of them."""
+        return np.concatenate(self.parts)
 
 
 def _aligned(count, dtype):
@@ -213,10 +233,3 @@ def _aligned(count, dtype):
     memory = np.zeros(size + VECTOR, np.uint8)
     start = -memory.ctypes.data % VECTOR
     return memory[start : start + size].view(dtype)
-
-
-def _with_channels(pixels):
-    """Pixels with features of 0 besides, for an odd number of three or more."""
-    n = pixels.shape[-1]
-    added = max(3, n // 2 * 2 + 1) - n
-    return np.pad(pixels, [(0, 0), (0, 0), (0, added)])

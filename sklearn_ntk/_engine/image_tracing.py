@@ -40,7 +40,7 @@ from sklearn_ntk._engine.tracing import (
 )
 from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._pairs import Pairs, is_number
-from sklearn_ntk.networks._pixels import Pixels, unit
+from sklearn_ntk.networks._pixels import Pixels
 
 __all__ = ["traced_images"]
 
@@ -455,7 +455,9 @@ class _ImagePairs(TracedPairs):
     def resolve(self):
         """These pairs themselves; their values must not be the same for all rows."""
         if self.pixels is not None:
-            _symbol(self.nngp), _symbol(self.cos)
+            _symbol(self.nngp)
+            if not callable(self.cosine):
+                _symbol(self.cosine)
             if is_number(self.ntk) and value_of(self.ntk):
                 _symbol(self.ntk)
         return super().resolve()
@@ -468,9 +470,8 @@ class _ImagePairs(TracedPairs):
         if changes.get("pixels", self.pixels) is None:
             return super().replace(**changes)
         new = Pairs.replace(self, **changes)
-        if {"nngp", "cos"} <= changes.keys() and _op(new.nngp) in SUMS:
-            cos = _cosine(new.xp, new.nngp, new.std_x, new.std_y)
-            object.__setattr__(new, "cos", cos)
+        if {"nngp", "cosine"} <= changes.keys() and _op(new.nngp) in SUMS:
+            return new.with_cosine(_cosine)
         return new
 
     @property
@@ -560,7 +561,7 @@ class _TracedImages(TracedInputs):
             nngp=nngp,
             std_x=std_x,
             std_y=std_y,
-            cos=_cosine(self.xp, nngp, std_x, std_y),
+            cosine=_cosine(self.xp, nngp, std_x, std_y),
             sine=None,
             ntk=0.0 if self.ntk else None,
             width=channels,
@@ -580,7 +581,7 @@ def _pixels(X, shape, need):
     if need.graphs:
         graphs, X = np.split(X, [X.shape[1]], axis=2)
     pixels = np.ascontiguousarray(X.transpose(1, 0, 2), dtype=float)
-    _, norm = unit(np, pixels)
-    if np.any((norm > 0) & ((norm < LOWEST) | (norm > HIGHEST))):
+    norm = np.sqrt(np.vecdot(pixels, pixels))
+    if np.any(pixels[norm < LOWEST]) or np.any(norm > HIGHEST):
         raise TracingError("pixels of extreme size")
     return pixels, norm.T / X.shape[2] ** 0.5, graphs

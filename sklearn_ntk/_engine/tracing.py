@@ -172,6 +172,7 @@ class Pair(Symbol):
     """
 
     __slots__ = ("core", "scale", "trace", "x", "y")
+    axis = None
 
     def __init__(self, trace, core, scale=1.0, x=None, y=None):
         self.trace, self.core, self.scale, self.x, self.y = trace, core, scale, x, y
@@ -243,15 +244,13 @@ class Trace:
 
     def apply(self, op, *args):
         """The result of an operation, computed where it concerns rows only."""
-        args = tuple(_plain(a) for a in args)
-        symbols = [a for a in args if isinstance(a, Symbol)]
-        if not symbols:
+        args = tuple(map(_plain, args))
+        axes = {a.axis for a in args if isinstance(a, Symbol)}
+        if not axes:
             return NUMPY[op](*args)[()]
-        if all(isinstance(a, Row) for a in symbols):
-            axes = {a.axis for a in symbols}
-            if len(axes) == 1:
-                simple = self._simplified(op, args)
-                return self._row(op, axes.pop(), args) if simple is None else simple
+        if len(axes) == 1 and None not in axes:
+            simple = self._simplified(op, args)
+            return self._row(op, axes.pop(), args) if simple is None else simple
         return self._pair(op, args)
 
     def guard(self, mask):
@@ -457,7 +456,7 @@ def _cosines(u, v, i, j):
 
 def _plain(a):
     """Numbers and arrays of one number as a Python float or a NumPy boolean."""
-    if isinstance(a, Symbol | np.bool_) or type(a) is float:
+    if type(a) is float or isinstance(a, (Symbol, np.bool_)):
         return a
     if isinstance(a, bool):
         return np.bool_(a)

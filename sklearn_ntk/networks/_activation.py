@@ -137,7 +137,7 @@ class Activation(Layer):
             nngp=std_x * std_y * cos,
             std_x=std_x,
             std_y=std_y,
-            cos=cos,
+            cosine=cos,
             sine=sin,
             ntk=ntk,
             gaussian=False,

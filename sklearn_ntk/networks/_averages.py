@@ -5,6 +5,8 @@ covariance is the mean of those of pixels at the same place in both windows; so 
 `Dense` after `Flatten`, whose one window is the whole image.
 """
 
+from functools import cache
+
 import numpy as np
 
 from sklearn_ntk._engine.forward_mode import concatenate, linear, scatter, value_of
@@ -34,7 +36,7 @@ def averaged(p, windows, share):
         return linear(xp, lambda b: windows(xp, b, sides) * share, a)
 
     def of_pairs(a):
-        return means(broadcast(xp, a, p.cos), pixels.sides)
+        return means(broadcast(xp, a, p.nngp), pixels.sides)
 
     nngp = of_pairs(p.nngp)
     std_x = xp.sqrt(means(p.std_x**2, (0,)))
@@ -43,10 +45,13 @@ def averaged(p, windows, share):
         std_y = xp.sqrt(means(p.std_y**2, (pixels.side_y,)))
     new = pixels.replace(shape=windows.output)
     same = new.same(xp, nngp)
-    cos = correlation(xp, nngp, std_x, std_y, same)
+
+    @cache
+    def cosine():
+        return correlation(xp, nngp, std_x, std_y, same)
 
     def sine():
-        return _sine(p, windows, share, std_x, std_y, cos, same)
+        return _sine(p, windows, share, std_x, std_y, cosine(), same)
 
     ntk = p.ntk
     if not is_number(ntk):
@@ -55,7 +60,7 @@ def averaged(p, windows, share):
         nngp=nngp,
         std_x=std_x,
         std_y=std_y,
-        cos=cos,
+        cosine=cosine,
         sine=sine,
         ntk=ntk,
         same=same,

@@ -88,7 +88,8 @@ def _joined(xp, a, b):
     """The gap of two parts side by side; every term is non-negative."""
     if a is None or b is None:
         return (a or b).gap
-    _, _, ax, ay, bx, by = shares(xp, a, b)
+    std_x, std_y = xp.hypot(a.std_x, b.std_x), xp.hypot(a.std_y, b.std_y)
+    ax, ay, bx, by = shares(xp, a, b, std_x, std_y)
     u, v = ax * ay, bx * by
     return u * a.gap + v * b.gap + (ax * by - bx * ay) ** 2 / (1.0 + u + v)
 

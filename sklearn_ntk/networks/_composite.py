@@ -1,7 +1,7 @@
 """Layers made of layers, in series and in parallel."""
 
 import math
-from functools import reduce
+from functools import cache, reduce
 from numbers import Integral, Real
 from operator import or_
 
@@ -294,7 +294,7 @@ class Sequential(Composite):
 def _unit_scale(state):
     """The factor that makes the tangent kernel of one row equal to 1."""
     xp = state.xp
-    ntk = xp.reshape(state.ntk + xp.zeros_like(value_of(state.cos)), (-1,))
+    ntk = xp.reshape(state.ntk + xp.zeros_like(value_of(state.nngp)), (-1,))
     value = float(value_of(ntk)[0])
     if not 0.0 < value < np.inf:
         raise ValueError(
@@ -481,7 +481,7 @@ def _multiply(a, b):
         nngp=a.nngp * b.nngp,
         std_x=a.std_x * b.std_x,
         std_y=a.std_y * b.std_y,
-        cos=a.cos * b.cos,
+        cosine=cache(lambda: a.cos * b.cos),
         sine=lambda: xp.sqrt(a.sin**2 + (a.cos * b.sin) ** 2),
         ntk=None if a.ntk is None else a.ntk * b.nngp + a.nngp * b.ntk,
         gaussian=False,

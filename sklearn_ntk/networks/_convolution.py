@@ -1,5 +1,6 @@
 """Convolutional layers, in one, two or three dimensions."""
 
+from functools import cache
 from numbers import Integral
 
 import numpy as np
@@ -240,7 +241,7 @@ class LocalConv(_Convolution):
 
         return p.replace(
             nngp=here(p.nngp),
-            cos=here(p.cos),
+            cosine=cache(lambda: here(p.cos)),
             sine=lambda: here(p.sin) + (1.0 - here(xp.ones_like(p.cos))),
             ntk=p.ntk if is_number(p.ntk) else here(p.ntk),
         )

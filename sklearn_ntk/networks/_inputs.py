@@ -178,7 +178,7 @@ class Inputs:
             nngp=std_x * std_y * cos,
             std_x=std_x,
             std_y=std_y,
-            cos=cos,
+            cosine=cos,
             sine=sin,
             ntk=0.0 if self.ntk else None,
             same=self.same,

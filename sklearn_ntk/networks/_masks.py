@@ -6,7 +6,7 @@ those that let pixels meet (convolutions, pools, attention, graphs, `Flatten`) s
 """
 
 import math
-from functools import reduce
+from functools import cache, reduce
 from numbers import Real
 from operator import or_
 
@@ -129,7 +129,7 @@ def existing(p):
         nngp=kept(p.nngp),
         std_x=xp.where(x, p.std_x, 0.0),
         std_y=xp.where(y, p.std_y, 0.0),
-        cos=kept(p.cos),
+        cosine=cache(lambda: kept(p.cos)),
         sine=lambda: xp.where(both, p.sin, 1.0),
         ntk=p.ntk if is_number(p.ntk) else kept(p.ntk),
         pixels=p.pixels.replace(mask=None),

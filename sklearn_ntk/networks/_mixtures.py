@@ -1,5 +1,7 @@
 """Pixels mixed by given weights: pools, crops, graphs."""
 
+from functools import cache
+
 from sklearn_ntk._engine.forward_mode import value_of
 from sklearn_ntk.networks._pairs import is_number
 from sklearn_ntk.networks._pixels import correlation
@@ -37,9 +39,13 @@ def from_covariance(p, nngp, ntk, shape, **changes):
     pixels = p.pixels.replace(shape=shape)
     same = pixels.same(xp, nngp)
     std_x, std_y = pixels.std(xp, nngp)
-    cos = correlation(xp, nngp, std_x, std_y, same)
+
+    @cache
+    def cosine():
+        return correlation(xp, nngp, std_x, std_y, same)
 
     def sine():
+        cos = cosine()
         squared = (1.0 - cos) * (1.0 + cos)
         parallel = value_of(squared) < ROUNDING
         if same is not None:
@@ -50,7 +56,7 @@ def from_covariance(p, nngp, ntk, shape, **changes):
         nngp=nngp,
         std_x=std_x,
         std_y=std_y,
-        cos=cos,
+        cosine=cosine,
         sine=sine,
         ntk=ntk,
         same=same,

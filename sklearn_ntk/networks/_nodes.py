@@ -147,7 +147,7 @@ class GraphInputs(Inputs):
     def _state(self, *, same, **fields):
         """The first pairs; equal rows of different nodes are not the same."""
         nodes = Nodes(*self.graphs, self._read, self.found)
-        return Pairs(same=nodes.same(self.xp, fields["cos"]), pixels=nodes, **fields)
+        return Pairs(same=nodes.same(self.xp, fields["cosine"]), pixels=nodes, **fields)
 
     def standard_row(self):
         """A graph of one node, a standardised row."""

@@ -1,6 +1,7 @@
 """The state that travels from layer to layer: what is known of pairs of inputs."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
@@ -33,7 +34,8 @@ class Pairs:
     .. math:: K(x, x') = \sigma_x \sigma_{x'} \cos\vartheta,
 
     because the covariance alone loses half of the digits where rows nearly coincide:
-    `cos` and `sin` are both carried, each with a small *relative* error. All
+    `cos` and `sin` are both carried, each with a small *relative* error; where they
+    take work of their own it waits until a layer asks for them. All
     arrays broadcast against each other: for a block `std_x` has shape (n, 1),
     `std_y` (1, m) and the pair arrays (n, m); for a diagonal all have shape (n,).
 
@@ -45,8 +47,9 @@ class Pairs:
         The NNGP covariance.
     std_x, std_y : array
         Standard deviations of the features of each row, >= 0.
-    cos : array
-        Cosine of the angle between the two rows' features.
+    cosine : array or callable
+        Cosine of the angle between the two rows' features, or a function without
+        arguments that computes it; read it as the property `cos`.
     sine : array or callable
         Its sine, >= 0, or a function without arguments that computes it without
         cancellation; read it as the property `sin`.
@@ -69,7 +72,7 @@ class Pairs:
     nngp: Any
     std_x: Any
     std_y: Any
-    cos: Any
+    cosine: Any
     sine: Any
     ntk: Any = 0.0
     same: Any = None
@@ -77,6 +80,13 @@ class Pairs:
     independent: bool = False
     width: int | None = None
     pixels: Any = None
+
+    @property
+    def cos(self):
+        """Cosine of the angle."""
+        if callable(self.cosine):
+            object.__setattr__(self, "cosine", self.cosine())
+        return self.cosine
 
     @property
     def sin(self):
@@ -120,7 +130,7 @@ class Pairs:
             nngp=one,
             std_x=one,
             std_y=one,
-            cos=one,
+            cosine=one,
             sine=self.xp.zeros_like(one),
             same=one > 0,
             gaussian=self.gaussian,
@@ -192,18 +202,15 @@ def _one_minus(xp, cos, sine_squared):
     return xp.where(far, 1.0 - cos, near)
 
 
-def shares(xp, a, b):
-    """The standard deviations of a sum of independent a and b, and their shares.
+def shares(xp, a, b, std_x, std_y):
+    """Standard deviations of independent a and b, divided by those of their sum.
 
     Returns
     -------
-    std_x, std_y : array
     ax, ay, bx, by : array
-        Standard deviations of a and b divided by those of the sum.
     """
-    std_x, std_y = xp.hypot(a.std_x, b.std_x), xp.hypot(a.std_y, b.std_y)
     ax, ay = ratio(xp, a.std_x, std_x), ratio(xp, a.std_y, std_y)
-    return std_x, std_y, ax, ay, ratio(xp, b.std_x, std_x), ratio(xp, b.std_y, std_y)
+    return ax, ay, ratio(xp, b.std_x, std_x), ratio(xp, b.std_y, std_y)
 
 
 def constant(like, variance, ntk):
@@ -220,13 +227,13 @@ def constant(like, variance, ntk):
     """
     xp = like.xp
     root = variance**0.5
-    one = xp.ones_like(like.cos)
+    one = xp.ones_like(like.nngp)
     return like.replace(
         nngp=one * variance,
         std_x=xp.ones_like(like.std_x) * root,
         std_y=xp.ones_like(like.std_y) * root,
-        cos=one,
-        sine=xp.zeros_like(like.cos),
+        cosine=one,
+        sine=xp.zeros_like(like.nngp),
         ntk=None if like.ntk is None else one * ntk,
         gaussian=True,
     )
@@ -243,10 +250,20 @@ def add_independent(a, b):
         + 2 u v (1 - c_a c_b).
     """
     xp = a.xp
-    std_x, std_y, ax, ay, bx, by = shares(xp, a, b)
-    u, v = ax * ay, bx * by
+    std_x, std_y = xp.hypot(a.std_x, b.std_x), xp.hypot(a.std_y, b.std_y)
+
+    @cache
+    def parts():
+        return shares(xp, a, b, std_x, std_y)
+
+    @cache
+    def cosine():
+        ax, ay, bx, by = parts()
+        return ax * ay * a.cos + bx * by * b.cos
 
     def sine():
+        ax, ay, bx, by = parts()
+        u, v = ax * ay, bx * by
         apart = one_minus_product(xp, a.cos, a.sin, b.cos, b.sin)
         return xp.sqrt(
             (u * a.sin) ** 2
@@ -259,7 +276,7 @@ def add_independent(a, b):
         nngp=a.nngp + b.nngp,
         std_x=std_x,
         std_y=std_y,
-        cos=u * a.cos + v * b.cos,
+        cosine=cosine,
         sine=sine,
         ntk=None if a.ntk is None else a.ntk + b.ntk,
         gaussian=a.gaussian and b.gaussian,

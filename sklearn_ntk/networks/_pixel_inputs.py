@@ -62,7 +62,7 @@ def pixel_pairs(inputs, shape, need, masks):
         nngp=std_x * std_y * cos,
         std_x=std_x,
         std_y=std_y,
-        cos=cos,
+        cosine=cos,
         sine=sin,
         ntk=0.0 if inputs.ntk else None,
         same=same,

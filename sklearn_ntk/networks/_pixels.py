@@ -7,6 +7,7 @@ rows come last, so that operations on pixels run along many pairs at a time.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -256,7 +257,7 @@ def unit(xp, rows):
     """Vectors along the last axis at length one (zeros stay), and their lengths."""
     largest = xp.max(xp.abs(rows), axis=-1, keepdims=True)
     scaled = rows / xp.where(largest > 0, largest, 1.0)
-    length = xp.sqrt(xp.sum(scaled * scaled, axis=-1, keepdims=True))
+    length = xp.sqrt(xp.vecdot(scaled, scaled))[..., None]
     lengths = (largest * length)[..., 0]
     return scaled / xp.where(length > 0, length, 1.0), lengths
 
@@ -316,13 +317,13 @@ def at_same_place(p):
     pixels = full.replace(full=False)
 
     def of_pairs(a):
-        return pixel_diagonal(xp, broadcast(xp, a, p.cos), full)
+        return pixel_diagonal(xp, broadcast(xp, a, p.nngp), full)
 
     return p.replace(
         nngp=of_pairs(p.nngp),
         std_x=part_of(xp, p.std_x, (slice(None), 0, ...)),
         std_y=part_of(xp, p.std_y, (0, ...)),
-        cos=of_pairs(p.cos),
+        cosine=cache(lambda: of_pairs(p.cos)),
         sine=lambda: of_pairs(p.sin),
         ntk=p.ntk if is_number(p.ntk) else of_pairs(p.ntk),
         same=pixels.same(xp, of_pairs(p.nngp)),
@@ -343,14 +344,14 @@ def selected(p, places, shape):
         return linear(xp, lambda b: taken(xp, b, places, side), a)
 
     def of_pairs(a):
-        return old.mapped(xp, selection, broadcast(xp, a, p.cos))
+        return old.mapped(xp, selection, broadcast(xp, a, p.nngp))
 
     nngp = of_pairs(p.nngp)
     return p.replace(
         nngp=nngp,
         std_x=rows(p.std_x, 0),
         std_y=rows(p.std_y, old.side_y),
-        cos=of_pairs(p.cos),
+        cosine=cache(lambda: of_pairs(p.cos)),
         sine=lambda: of_pairs(p.sin),
         ntk=p.ntk if is_number(p.ntk) else of_pairs(p.ntk),
         same=pixels.same(xp, nngp),
@@ -378,7 +379,7 @@ def without_pixels(p):
         nngp=of_pairs(p.nngp),
         std_x=std_x,
         std_y=std_y,
-        cos=of_pairs(p.cos),
+        cosine=cache(lambda: of_pairs(p.cos)),
         sine=lambda: of_pairs(p.sin),
         ntk=p.ntk if is_number(p.ntk) else of_pairs(p.ntk),
         same=xp.ones_like(value_of(std_x)) > 0 if m is None else None,

@@ -211,13 +211,16 @@ class Dropout(Layer):
         xp, keep = p.xp, 1.0 - self.rate
         itself = p.scaled(1.0 / keep).replace(sine=p.sin, gaussian=False)
         sin = xp.sqrt((1.0 - keep**2) * p.cos**2 + p.sin**2)
-        other = itself.replace(nngp=p.nngp, ntk=p.ntk, cos=keep * p.cos, sine=sin)
+        other = itself.replace(nngp=p.nngp, ntk=p.ntk, cosine=keep * p.cos, sine=sin)
         if p.same is None:
             return other
-        names = ["nngp", "cos", "sine", *([] if p.ntk is None else ["ntk"])]
+
+        def chosen(name):
+            return xp.where(p.same, getattr(itself, name), getattr(other, name))
+
         return itself.replace(
-            **{
-                name: xp.where(p.same, getattr(itself, name), getattr(other, name))
-                for name in names
-            }
+            nngp=chosen("nngp"),
+            cosine=chosen("cos"),
+            sine=chosen("sin"),
+            ntk=None if p.ntk is None else chosen("ntk"),
         )
