@@ -231,22 +231,25 @@ def _inputs(runs, count, x, n_features, n_pixels, y, z, one, start, size):
         a, b = aside, 2 * aside
         if x == 0:
             weighted(to, w, w + a, w + b, v, v + a, v + b, full, one)
-        else:
-            f, g, h = item(x, u, one), item(x, u + 1, one), item(x, u + 2, one)
-            weighted(to, w, w + a, w + b, f, g, h, full, one)
-        for m in range(3, n_features, 2):
-            a, b = m * aside, (m + 1) * aside
-            if x == 0:
+            for m in range(3, n_features, 2):
+                a, b = m * aside, (m + 1) * aside
                 weighted(to, to, w + a, w + b, one, v + a, v + b, full, one)
-            else:
+            continue
+        for _ in range(0, full, size):
+            a, b = aside, 2 * aside
+            f, g, h = item(x, u, one), item(x, u + 1, one), item(x, u + 2, one)
+            weighted(to, w, w + a, w + b, f, g, h, size, one)
+            for m in range(3, n_features, 2):
+                a, b = m * aside, (m + 1) * aside
                 g, h = item(x, u + m, one), item(x, u + m + 1, one)
-                weighted(to, to, w + a, w + b, one, g, h, full, one)
+                weighted(to, to, w + a, w + b, one, g, h, size, one)
+            to, w, u = to + size, w + size, u + n_features
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
 def _segments(runs, n, count, segment, row, of_x, of_y, start, width, size, ends):
-    """A segment on some cells."""
-    guard, arrays = ends
+    """A segment on some cells; those with numbers of a row of X one after the other."""
+    paired, guard, arrays = ends
     function, x, down = item(segment, 0, 0), item(segment, 1, 0), item(segment, 2, 0)
     aside, numbers = item(segment, 3, 0), item(segment, 4, 0)
     n_x, at_x = item(segment, 5, 0), item(segment, 6, 0)
@@ -260,8 +263,11 @@ def _segments(runs, n, count, segment, row, of_x, of_y, start, width, size, ends
             put(arrays, n_x + m, start + (item(of_y, at_y + m, 0) + q) * size)
         for m in range(3, n):
             put(arrays, n_x + n_y + m - 3, start + item(runs, k + m, CELL) * size)
-        full = item(runs, k, CELL) * width
-        call(function, x + p * aside, numbers, full, arrays, guard)
+        full, lanes = item(runs, k, CELL), width
+        if paired:
+            full, lanes = 1, full * width
+        of_row, step = x + p * aside, aside * width // size
+        call(function, of_row, step, numbers, full, lanes, arrays, guard)
 
 
 @numba.njit(nogil=True, error_model="numpy", cache=True)
@@ -337,12 +343,12 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
         Whether there is a row of X for each of Y, in cells.
     cells : array of shape (n_cells, width)
     nothing : int
-        The first of cells of zeros, as many as there are in `guarded`.
+        The first of cells of zeros, which numbers of pixels follow.
     row : int
         The first row; 0 for pairs.
     outputs : array of shape (n_outputs, n_rows, width)
     guarded : array of uint8, shape (n_rows, longest, width)
-        For cells of runs: it counts whether there is any.
+        For cells of runs of pairs, or one: it counts whether there is any.
     """
     stages, steps, runs, weights, bounds, cleared, results = tables
     table, of_x, of_y, features, mixtures = segments
@@ -364,7 +370,7 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
     packed = -(-(of_arrays + 8 * MOST) // VECTOR) * VECTOR
     y, z = start + features[0] * size, start + features[1] * size
     guarded[:] = 0
-    cells[nothing : nothing + guarded.shape[1]] = 0.0
+    cells[nothing : features[0]] = 0.0
     for r in range(guarded.shape[0]):
         guard = guarded[r:].ctypes.data
         of_row = 0 if paired else x[row + r :].ctypes.data
@@ -396,7 +402,7 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
                             start,
                             width,
                             size,
-                            (guard, of_arrays),
+                            (paired, guard, of_arrays),
                         )
                     else:
                         _inputs(

@@ -39,7 +39,7 @@ class Layout:
     mixtures : list of int
         In the order of their numbers: whose weights each has, in the program.
     longest : int
-        Cells that are zero, and those of a run, at most.
+        Cells of a run, at most, that guards are told apart of.
     """
 
     def __init__(self, plan, outputs, dtype):
@@ -48,7 +48,7 @@ class Layout:
         labels = [of for stage in plan.stages for of in stage.labels.values()]
         self.n_pairs = max(map(len, labels))
         self.longest = self.cells.largest if self.paired else 1
-        writer = _Writer(self.cells, spaces, _Runs(dtype, merged=self.paired))
+        writer = _Writer(self.cells, spaces, _Runs(dtype))
         stages = [writer.write(stage) for stage in plan.stages]
         self.segments, self.mixtures = writer.segments, writer.mixtures
         self.tables = (
@@ -139,8 +139,7 @@ class _Writer:
 
     def _nothing(self, number):
         """Cells of zeros for the members of a space, as runs of these go on."""
-        own = self._once(self._members, number, 0).places
-        return own if self.runs.merged else np.zeros_like(own)
+        return self._once(self._members, number, 0).places
 
     def _at(self, value, number):
         """The cell of a value for each member of a space, counted from its first."""
@@ -246,7 +245,7 @@ class _Writer:
         # what is added to stays where it is
         columns = _column(to, move=0), _column(places)
         weights = [matrix.data[order]]
-        return self.runs.found(columns, owners[order], weights, merged=True)
+        return self.runs.found(columns, owners[order], weights)
 
 
 class _Terms:
@@ -380,8 +379,6 @@ class _Runs:
     ----------
     dtype : str
         Of weights.
-    merged : bool
-        Whether runs may be longer than one.
 
     Attributes
     ----------
@@ -390,12 +387,12 @@ class _Runs:
         Of the stage.
     """
 
-    def __init__(self, dtype, *, merged):
-        self.dtype, self.merged, self.n_components = dtype, merged, 0
+    def __init__(self, dtype):
+        self.dtype, self.n_components = dtype, 0
         self.steps, self._runs, self._weights, self._bounds = [], [], [], []
         self._n_runs = self._n_weights = self._n_bounds = 0
 
-    def found(self, columns, owners, weights=(), *, merged=False):
+    def found(self, columns, owners, weights=()):
         """Find the runs of some columns.
 
         Parameters
@@ -405,20 +402,17 @@ class _Runs:
             Components, in order.
         weights : sequence of array
             Which do not change within a run.
-        merged : bool, default=False
-            Whether runs may be longer than one even if others may not.
 
         Returns
         -------
         _Found
         """
         goes_on = np.zeros(len(owners), bool)
-        if self.merged or merged:
-            goes_on[1:] = True
-            for column in columns:
-                goes_on &= column.goes_on
-            for steady in (owners, *weights):
-                goes_on[1:] &= steady[1:] == steady[:-1]
+        goes_on[1:] = True
+        for column in columns:
+            goes_on &= column.goes_on
+        for steady in (owners, *weights):
+            goes_on[1:] &= steady[1:] == steady[:-1]
         starts = np.flatnonzero(~goes_on)
         lengths = np.diff(np.append(starts, len(owners))).astype(np.int32)
         bounds = np.searchsorted(owners[starts], np.arange(self.n_components + 1))

@@ -11,17 +11,17 @@ __all__ = ["run"]
 
 
 @intrinsic
-def call(typing_context, address, x, numbers, size, arrays, guarded):
-    """Call a compiled segment by its address."""
+def call(typing_context, address, x, step, numbers, count, size, arrays, guarded):
+    """Call a compiled segment by its address; its arguments are told by `source_of`."""
 
     def generate(context, builder, signature, values):
         word = ir.IntType(64)
-        function = ir.FunctionType(ir.VoidType(), [word] * 5)
+        function = ir.FunctionType(ir.VoidType(), [word] * 7)
         pointer = builder.inttoptr(values[0], function.as_pointer())
         builder.call(pointer, values[1:])
         return context.get_dummy_value()
 
-    return numba.types.none(*[numba.types.intp] * 6), generate
+    return numba.types.none(*[numba.types.intp] * 8), generate
 
 
 @numba.njit(error_model="numpy")
@@ -36,7 +36,9 @@ def run_tile(steps, table, here, row, width, guarded):
             call(
                 function,
                 x + (row + i) * stride,
+                0,
                 numbers,
+                1,
                 width,
                 arrays.ctypes.data,
                 guarded[i].ctypes.data,

@@ -225,7 +225,12 @@ def _matrix(rows, dtype):
 
 
 def source_of(segment, dtype, sums=(), *, paired=False):
-    """The source of a function that runs a segment on a part of a row.
+    """The source of a function that runs a segment on a part of a row, or on several.
+
+    ``segment(x, step, s, count, n, arrays, guarded)`` goes through `count` parts of `n`
+    entries, which lie one after the other in all arrays. Numbers of the first part are
+    at x, those of the next a step further. An entry of `guarded` is set where any of
+    the parts is not to be used.
 
     Parameters
     ----------
@@ -254,18 +259,20 @@ def source_of(segment, dtype, sums=(), *, paired=False):
         "from sklearn_ntk._engine.vector_width import wide_vectors",
         "inf, wide = math.inf, wide_vectors()",
         *(f"{name} = functions({dtype!r})[{name!r}]" for name in sorted(functions)),
-        f"def body(x, s, n, guarded_, {', '.join(f'{name}_' for name in names)}):",
+        "def body(x, step, s, count, n, guarded_, "
+        f"{', '.join(f'{name}_' for name in names)}):",
         "    wide()",
         "    guarded = carray(guarded_, n)",
-        *(f"    {name} = carray({name}_, n)" for name in names),
+        *(f"    {name} = carray({name}_, (count, n))" for name in names),
         *(f"    s{k} = s[{k}]" for k in range(len(segment.numbers))),
-        *([] if paired else _loads("x", segment.rows_x, "x[{}]", "    ")),
-        "    for j in range(n):",
-        *(_loads("x", segment.rows_x, "x_{}[j]", "        ") if paired else []),
-        *_loads("y", segment.rows_y, "y_{}[j]", "        "),
+        "    for i in range(count):",
+        *([] if paired else _loads("x", segment.rows_x, "x[i * step + {}]", 8)),
+        "        for j in range(n):",
+        *(_loads("x", segment.rows_x, "x_{}[i, j]", 12) if paired else []),
+        *_loads("y", segment.rows_y, "y_{}[i, j]", 12),
     ]
     body = [
-        f"v{k} = " + " + ".join(f"{name}[j]" for name in parts)
+        f"v{k} = " + " + ".join(f"{name}[i, j]" for name in parts)
         for k, parts in enumerate(read)
     ]
     for k, (op, *args) in enumerate(code, start=n_inputs):
@@ -273,7 +280,7 @@ def source_of(segment, dtype, sums=(), *, paired=False):
         call = EXPRESSIONS.get(op, function)
         body.append(f"v{k} = {call.format(*args)}")
     for k, result in enumerate(segment.results):
-        body.append(f"o{k}[j] = {result}")
+        body.append(f"o{k}[i, j] = {result}")
     guards = [*segment.guards, *(f"(not abs({v}) < inf)" for v in segment.finals)]
     if guards:
         body.append(f"guarded[j] |= {' | '.join(guards)}")
@@ -281,10 +288,10 @@ def source_of(segment, dtype, sums=(), *, paired=False):
     return "\n".join(
         [
             *lines,
-            *(f"        {line}" for line in body),
+            *(f"{12 * ' '}{line}" for line in body),
             "body = numba.njit(error_model='numpy', fastmath={'contract'})(body)",
-            "def segment(x, s, n, arrays, guarded):",
-            f"    body(x, s, n, guarded, {call})",
+            "def segment(x, step, s, count, n, arrays, guarded):",
+            f"    body(x, step, s, count, n, guarded, {call})",
             "",
         ]
     )
@@ -312,7 +319,7 @@ def _with_angles(segment):
 
 def _loads(axis, rows, place, indent):
     for k, row in enumerate(rows):
-        load = f"{indent}{axis}{k} = {place.format(k)}"
+        load = f"{indent * ' '}{axis}{k} = {place.format(k)}"
         yield load + (" != 0" if row.values.dtype == bool else "")
 
 
@@ -328,8 +335,9 @@ def compiled(source, dtype):
     from numba.types import CPointer, float32, float64, intp, uint8, void
 
     real = {"float64": float64, "float32": float32}[dtype]
+    numbers = CPointer(real)
     signature = void(
-        CPointer(real), CPointer(real), intp, CPointer(CPointer(real)), CPointer(uint8)
+        numbers, intp, numbers, intp, intp, CPointer(numbers), CPointer(uint8)
     )
     digest = hashlib.sha256(
         f"{source}{dtype}{vector_math.source_digest()}{numba.__version__}".encode()
