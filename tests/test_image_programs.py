@@ -1,6 +1,7 @@
 """Programs of images against the formulas they are traced from."""
 
 import gc
+import itertools
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from image_zoo import (
     on_images,
     padded,
 )
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ntk import NTK
 from sklearn_ntk._engine import evaluation, image_evaluation
 from sklearn_ntk._engine.gram import gradient, gram
+from sklearn_ntk._engine.image_calls import shape_of
 from sklearn_ntk._engine.image_plan import Move, Plan
+from sklearn_ntk._engine.image_sums import SPARES, Sums
 from sklearn_ntk._engine.image_tracing import PixelTrace
 from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk._engine.tracing import Trace
@@ -363,6 +366,29 @@ def test_factors_of_windows_are_what_windows_do(shape, size, padding):
                 assert factor.has_canonical_format
                 values = factor @ values
             assert_allclose(values, np.ravel(expected), rtol=0)
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("padding", ["same", "valid", "circular"])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 7), (8, 8), (9,), (3, 2, 3)])
+def test_calls_of_windows_are_what_windows_do(shape, padding, full):
+    """Of windows of any size, for few and for many rows of Y."""
+    space = int(np.prod(shape)), full
+    options = itertools.product((1, 2, 3, 5), (1, 2), (False, True), (1, 2, 20))
+    for size, stride, transposed, m in options:
+        if padding == "valid" and not transposed and min(shape) < size:
+            continue
+        steps = (size,) * len(shape), (stride,) * len(shape), padding
+        windows = windows_over(shape, *steps, transposed=transposed)
+        sums = Sums.of(windows, space)
+        a = np.random.default_rng(0).integers(-9, 9, shape_of(space, 2, m)) + 0.0
+        out = np.full(shape_of(windows.size(full), 2, m), np.nan)
+        between = [int(np.prod(other)) for other in sums.between(a.shape)]
+        spares = np.full((SPARES, max(a.size, out.size, *between, 0)), np.nan)
+        for function, arguments, to in sums.calls(a, out, spares):
+            function(*arguments, out=to)
+        sides = (0, 2) if full else (0,)
+        assert_array_equal(out, windows.sums(np, a, sides))
 
 
 def test_pools_end_stages():

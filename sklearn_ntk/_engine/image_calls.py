@@ -1,18 +1,14 @@
 """A program of images as calls of NumPy, on arrays of one shape that are there."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_ntk._engine.image_sums import part_of
 from sklearn_ntk._engine.numpy_program import FUNCTIONS
 from sklearn_ntk._engine.tracing import Row
-from sklearn_ntk.networks._windows import Windows
 
-__all__ = ["SPARES", "Calls", "Sums", "Table", "shape_of"]
-
-SPARES = 3  # buffers of maps: two in turns, and one for what is moved
-SHORT = 64  # numbers that lie together, below which a loop over them costs too much
+__all__ = ["Calls", "Table", "shape_of"]
 
 
 class Table(NamedTuple):
@@ -53,80 +49,6 @@ class Table(NamedTuple):
         return self.values[(slice(None),) * self.axis + (span,)]
 
 
-class Sums(NamedTuple):
-    """A map of pixels, on arrays with pairs of rows.
-
-    Attributes
-    ----------
-    pixel_map : PixelMap
-    sides : tuple of int
-        Axes that are pixels.
-    additions : list of Additions or None
-        How sums over windows come about.
-    """
-
-    pixel_map: Any
-    sides: tuple
-    additions: list | None
-
-    @classmethod
-    def of(cls, pixel_map, space):
-        """The map, on pairs of pixels of a space."""
-        sides, n_dims = ((0, 2), 4) if space[1] else ((0,), 3)
-        additions = None
-        if isinstance(pixel_map, Windows):
-            additions = list(pixel_map.additions(sides, n_dims))
-        return cls(pixel_map, sides, additions)
-
-    def between(self, shape):
-        """The shapes of what there is after each axis of windows but the last."""
-        if self.additions is None:
-            return
-        shape = self.pixel_map.expanded(shape, self.sides)
-        for axis in self.additions[:-1]:
-            shape = axis.shape(shape)
-            yield shape
-
-    def calls(self, a, more, out, spares):
-        """Calls that write the sums of `a`, and what there is `more`, to `out`."""
-        if self.additions is None or self._are_of_all:
-            if self.additions is None:
-                yield self._all, (a,), out
-            else:
-                yield np.add.reduce, (a, 0, None), out[0]
-            for b in more:
-                yield np.add, (out, b), out
-            return
-        a = a.reshape(self.pixel_map.expanded(a.shape, self.sides))
-        for k, axis in enumerate(self.additions, start=1):
-            shape, last = axis.shape(a.shape), k == len(self.additions)
-            to = out.reshape(shape) if last else part_of(spares[k % 2], shape)
-            begin = [] if axis.first is None else [a[axis.first]]
-            if last:
-                begin += [np.reshape(b, shape) if np.ndim(b) else b for b in more]
-            if len(begin) == 2:
-                yield np.add, tuple(begin), to
-            else:
-                yield np.positive, tuple(begin) or (0.0,), to
-            for there, here in axis.others:
-                if _is_short(axis, there, here, a, to):
-                    yield from _moved(axis, there, here, a, to, spares[2])
-                else:
-                    yield np.add, (to[there], a[here]), to[there]
-            a = to
-
-    @property
-    def _are_of_all(self):
-        """Whether there is one window, over all pixels, of pairs at the same place."""
-        if len(self.sides) > 1 or self.pixel_map.size(False)[0] > 1:
-            return False
-        places = np.sort(self.pixel_map.sources[0])
-        return np.array_equal(places, np.arange(math.prod(self.pixel_map.shape)))
-
-    def _all(self, a, out):
-        out[...] = self.pixel_map.sums(np, a, self.sides).reshape(out.shape)
-
-
 class Calls:
     """The calls that compute a block of n rows and m columns.
 
@@ -159,9 +81,7 @@ class Calls:
             if node.op == "product":
                 self.factors.append((out, space))
             elif node.op == "map":
-                a, _, *more = node.args
-                more = list(map(operand, more))
-                made = program.sums[index].calls(values[a], more, out, spares)
+                made = program.sums[index].calls(values[node.args[0]], out, spares)
                 self.calls += [(*call, None) for call in made]
             elif node.op == "mix":
                 a, weights = node.args
@@ -204,38 +124,6 @@ class Calls:
         return self.rows[id(row)][-1]
 
 
-def _is_short(axis, there, here, a, to):
-    """Whether loops over what lies together are short, where a tap is moved to."""
-    second = axis.axes[-1]
-    return (
-        len(axis.axes) == 2
-        and a.shape[second] == to.shape[second]
-        and there[second].step == here[second].step == 1
-        and math.prod(a.shape[second:]) < SHORT
-    )
-
-
-def _moved(axis, there, here, a, to, spare):
-    """Calls that add a tap along all but the first axis at once, as if it were one.
-
-    What would come from one end to the other is made 0 before.
-    """
-    first, second = axis.axes
-    inside = np.zeros(a.shape[first + 1 :], a.dtype)
-    inside[here[first + 1 :]] = 1.0
-    source, target = (
-        b.reshape(math.prod(b.shape[:first]), b.shape[first], -1)[:, index[first]]
-        for b, index in ((a, here), (to, there))
-    )
-    moved = part_of(spare, source.shape)
-    yield np.multiply, (source, inside.reshape(-1)), moved
-    by = there[second].start - here[second].start
-    by *= math.prod(a.shape[second + 1 :])
-    target, moved = target[..., max(by, 0) :], moved[..., max(-by, 0) :]
-    n = min(target.shape[-1], moved.shape[-1])
-    yield np.add, (target[..., :n], moved[..., :n]), target[..., :n]
-
-
 def _mixed(a, weights, side, out, spares):
     """Calls that write the sums of `a` over pixels of one side, weighted by row."""
     size, n, other, m = a.shape
@@ -255,11 +143,6 @@ def shape_of(space, n, m):
     """The shape of numbers for all pairs of pixels of a space."""
     size, full = space
     return (size, n, size, m) if full else (size, n, m)
-
-
-def part_of(buffer, shape):
-    """An array of a shape, at the beginning of a buffer."""
-    return buffer[: math.prod(shape)].reshape(shape)
 
 
 def _product(x, y, space, out):

@@ -1,14 +1,13 @@
 """Programs of images run by NumPy, on all pairs of pixels of a few rows at a time."""
 
 import math
-from collections import Counter
 
 import numpy as np
 
-from sklearn_ntk._engine.image_calls import SPARES, Calls, Sums, Table, shape_of
+from sklearn_ntk._engine.image_calls import Calls, Table, shape_of
 from sklearn_ntk._engine.image_plan import n_pairs
+from sklearn_ntk._engine.image_sums import SPARES, Sums
 from sklearn_ntk._engine.numpy_program import SMALL, allocated, buffers
-from sklearn_ntk._engine.program import operands
 from sklearn_ntk._engine.tracing import Node, Row
 
 __all__ = ["ImageNumpyProgram"]
@@ -106,25 +105,11 @@ class ImageNumpyProgram:
 def _fused(program):
     """The same program with fewer passes over memory."""
     nodes = list(program.nodes)
-    users = Counter(o for i in program.order for o in operands(nodes[i]))
-    users.update(program.outputs)
     for index in program.order:
         node = nodes[index]
         if node.op == "and":
             nodes[index] = _within(nodes, node)
-        elif node.op == "add":
-            for a, b in (node.args, node.args[::-1]):
-                same = type(b) is float or (
-                    type(b) is int and program.spaces[b] == program.spaces[index]
-                )
-                if same and _is_map(nodes, a) and users[a] == 1:
-                    nodes[index] = Node("map", (*nodes[a].args, b))
-                    break
     return program.with_nodes(nodes)
-
-
-def _is_map(nodes, a):
-    return type(a) is int and nodes[a].op == "map" and len(nodes[a].args) == 2
 
 
 def _within(nodes, node):

@@ -10,6 +10,8 @@ from sklearn_ntk._engine.tracing import NUMPY, Node, Row
 __all__ = ["FUNCTIONS", "SMALL", "NumpyProgram", "allocated", "buffers"]
 
 LINE = 64  # bytes of a cache line; NumPy writes across lines at a third of the speed
+PAGE = 4096  # bytes; a load waits for a store before it at the same place of a page
+APART = 2112  # bytes that buffers are apart within pages
 SMALL = 16  # with a larger buffer NumPy copies rows that are broadcast into it
 LATE = {"where", "put", "map", "mix"}  # what writes before it has read all
 
@@ -30,6 +32,9 @@ def _angle(y, ends, out):
 
     At the ends it is 0, and rounding may have taken y beyond 1.
     """
+    if not ends.any():
+        np.arcsin(y, out=out)
+        return
     ends = np.flatnonzero(ends)
     quarters = np.copysign(0.5 * np.pi, y.reshape(-1)[ends])
     np.arcsin(y, out=out)
@@ -156,9 +161,12 @@ class NumpyProgram:
 
 
 def buffers(count, size, dtype):
-    """Arrays of `size` numbers each, that begin with a cache line."""
+    """Arrays of `size` numbers each, that begin with a cache line.
+
+    They begin at different places of a page.
+    """
     itemsize = np.dtype(dtype).itemsize
-    step = -(-size * itemsize // LINE) * LINE
+    step = -(-size * itemsize // PAGE) * PAGE + APART
     memory = np.empty(count * step + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return (

@@ -40,15 +40,15 @@ class Additions(NamedTuple):
         This axis of the images on each side.
     length : int
         Of what comes out.
-    first : tuple of slice or None
-        Index of the part of the input that all of the output begins with.
+    whole : list of tuple
+        Indices of the parts of the input that are to be added to all of the output.
     others : list of tuple
-        Indices of the output, and of what is to be added there.
+        Indices of a part of the output, and of what is to be added there.
     """
 
     axes: list
     length: int
-    first: tuple | None
+    whole: list
     others: list
 
     def shape(self, before):
@@ -148,11 +148,13 @@ class Windows(PixelMap):
         rest = a.shape
         a = xp.reshape(a, self.expanded(rest, sides))
         for axis in self.additions(sides, len(rest)):
-            if axis.first is None:
+            if axis.whole:  # which costs less than to add to zeros
+                out = xp.asarray(a[axis.whole[0]], copy=True)
+            else:
                 shape = axis.shape(a.shape)
                 out = xp.zeros(shape, dtype=a.dtype, device=a.device)
-            else:  # which costs less than to add to zeros
-                out = xp.asarray(a[axis.first], copy=True)
+            for source in axis.whole[1:]:
+                out += a[source]
             for to, source in axis.others:
                 out[to] += a[source]
             a = out
@@ -185,16 +187,16 @@ class Windows(PixelMap):
         n_dims += (n_axes - 1) * len(sides)
         for k, (taps, length) in enumerate(zip(self.taps, self.output, strict=True)):
             axes = [side + (n_axes - 1) * i + k for i, side in enumerate(sides)]
-            whole, first, others = (slice(0, length, 1),) * len(axes), None, []
+            everywhere, whole, others = (slice(0, length, 1),) * len(axes), [], []
             for runs in taps:
                 for chosen in itertools.product(runs, repeat=len(axes)):
                     to, source = zip(*chosen, strict=True)
-                    parts = [_part(n_dims, axes, part) for part in (to, source)]
-                    if first is None and to == whole:
-                        first = parts[1]
+                    parts = tuple(_part(n_dims, axes, part) for part in (to, source))
+                    if to == everywhere:
+                        whole.append(parts[1])
                     else:
                         others.append(parts)
-            yield Additions(axes, length, first, others)
+            yield Additions(axes, length, whole, others)
 
     def size(self, full):
         return math.prod(self.output), full
