@@ -12,7 +12,7 @@ from sklearn_ntk._engine.tracing import Node, Row
 
 __all__ = ["ImageNumpyProgram"]
 
-ENTRIES = 2**17  # pairs of pixels in a block: few calls, and buffers stay in cache
+ENTRIES = 3 * 2**16  # pairs of pixels in a block: few calls, and buffers stay in cache
 WIDE = 128  # columns that inner loops are long enough with
 
 
