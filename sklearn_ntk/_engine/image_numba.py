@@ -9,9 +9,9 @@ from sklearn_ntk._engine.numba_program import compiled, source_of
 
 __all__ = ["ImageNumbaProgram"]
 
-CACHE = 2**21  # bytes of a component's cells
+CACHE = 2**20  # bytes of a component's cells
 MIXED = 2**20  # bytes of what is mixed, of weights and of what comes out
-WIDEST = 512  # pairs of rows at once, at most
+WIDEST = 256  # pairs of rows at once, at most
 NUMBERS = 2**20  # of the largest space in a block, which rows are added up to
 ROWS = 2, 32  # of a block: below the diagonal of a matrix they are in vain
 CHUNKS = 4  # of pairs in a block, at most
