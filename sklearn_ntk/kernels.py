@@ -2,13 +2,17 @@
 
 import numpy as np
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
-from sklearn.metrics.pairwise import check_pairwise_arrays
 from sklearn.utils import check_array
 
 from sklearn_ntk._default_network import DefaultNetwork
 from sklearn_ntk._engine import array_gram
 from sklearn_ntk._engine import gram as engine
-from sklearn_ntk._engine.array_checks import checked_arrays, checked_weights, precision
+from sklearn_ntk._engine.array_checks import (
+    checked_arrays,
+    checked_rows,
+    checked_weights,
+    precision,
+)
 from sklearn_ntk._engine.derivatives import free_hyperparameters
 from sklearn_ntk._engine.devices import is_device_array
 from sklearn_ntk._graphs import checked_graphs
@@ -118,12 +122,7 @@ class _NetworkKernel(DefaultNetwork, Kernel):
         if self._takes_graphs:
             attribute = self._network().node_attribute
             return checked_graphs(X, Y, node_attribute=attribute)
-        options = {"accept_sparse": "csr", "dtype": np.float64}
-        if allows_nan(self._network()):
-            options["ensure_all_finite"] = "allow-nan"
-        if Y is None:
-            return check_array(X, **options), None
-        return check_pairwise_arrays(X, Y, **options)
+        return checked_rows(X, Y, allow_nan=allows_nan(self._network()))
 
     def _checked_there(self, X, Y=None):
         """Rows as float64 arrays of one device, and the dtype of the result."""

@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 from sklearn.gaussian_process.kernels import Kernel
-from sklearn.metrics.pairwise import check_pairwise_arrays
-from sklearn.utils import check_array
 
-from sklearn_ntk._engine.array_checks import checked_arrays
+from sklearn_ntk._engine.array_checks import checked_arrays, checked_rows
 from sklearn_ntk._engine.devices import is_device_array, library
 from sklearn_ntk._engine.images import n_numbers
 from sklearn_ntk._engine.lanes import CudaLanes, lanes_of
@@ -196,13 +194,7 @@ def _checked_data(networks, X, Y):
     allow_nan = any(map(allows_nan, networks))
     if is_device_array(X) or is_device_array(Y):
         return checked_arrays(X, Y, allow_nan=allow_nan)
-    options = {"accept_sparse": "csr", "dtype": np.float64}
-    if allow_nan:
-        options["ensure_all_finite"] = "allow-nan"
-    if Y is None:
-        X = check_array(X, **options)
-    else:
-        X, Y = check_pairwise_arrays(X, Y, **options)
+    X, Y = checked_rows(X, Y, allow_nan=allow_nan)
     for network in networks:
         check_rows(network, X)
         if Y is not None:

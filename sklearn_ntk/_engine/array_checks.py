@@ -1,11 +1,13 @@
-"""Rows as arrays of other libraries than NumPy, checked."""
+"""Rows as arrays of NumPy or of other libraries, checked."""
 
 import numpy as np
+from sklearn.metrics.pairwise import check_pairwise_arrays
+from sklearn.utils import check_array
 
 from sklearn_ntk._engine.devices import detached, library, namespace
 from sklearn_ntk._sklearn_private import array_api_compat
 
-__all__ = ["checked_arrays", "checked_weights", "precision"]
+__all__ = ["checked_arrays", "checked_rows", "checked_weights", "precision"]
 
 
 def precision(*arrays):
@@ -13,6 +15,28 @@ def precision(*arrays):
     xp = namespace(arrays[0])
     single = all(A is None or A.dtype == xp.float32 for A in arrays)
     return np.dtype(np.float32 if single else np.float64)
+
+
+def checked_rows(X, Y=None, *, allow_nan=False):
+    """Rows as float64 arrays of NumPy's, or as CSR arrays.
+
+    Parameters
+    ----------
+    X, Y : array-like or sparse array
+    allow_nan : bool, default=False
+        Whether NaN says that a pixel does not exist.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite rows with the same features.
+    """
+    options = {"accept_sparse": "csr", "dtype": np.float64}
+    if allow_nan:
+        options["ensure_all_finite"] = "allow-nan"
+    if Y is None:
+        return check_array(X, **options), None
+    return check_pairwise_arrays(X, Y, **options)
 
 
 def checked_arrays(X, Y=None, *, allow_nan=False):
