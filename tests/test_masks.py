@@ -81,6 +81,14 @@ def sequences():
     return [rng.standard_normal((length, 2)) for length in LENGTHS]
 
 
+def test_rows_of_single_precision_say_what_is_missing(sequences):
+    X, kernel = padded(sequences, 7, 0.1), NTK(network("conv", 7, 0.1))
+    assert_allclose(kernel(X.astype(np.float32)), kernel(X), rtol=1e-5)
+    tiny = NTK(network("conv", 7, 1e-50))  # 0 in single precision, which exists
+    zeros = padded(sequences, 7, 0.0)
+    assert_allclose(tiny(zeros), NTK(network("conv", 7, None))(zeros), rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", [*BLIND, "conv_net", "transformer"])
 def test_row_has_the_kernel_of_what_is_not_padding(name, sequences):
     X, longer = padded(sequences, 7, MISSING), padded(sequences, 9, np.nan)

@@ -145,10 +145,11 @@ class Sequential(Composite):
         None: a row of a table.
     mask_value : float or None, default=None
         For sequences (or images) of unequal size, with an `input_shape`: a position
-        all of whose features equal this number, which may be NaN, does not exist. It
-        is padding to convolutions, has no attention, and is left out of means. A row
-        is then treated as if it had been given without its padding, but that windows
-        with a stride and padding "same" are placed by its whole length, over which
+        all of whose features equal this number, which may be NaN, or what it is in
+        single precision, does not exist. It is padding to convolutions, has no
+        attention, and is left out of means. A row is then treated as if it had been
+        given without its padding, but that windows with a stride and padding "same"
+        are placed by its whole length, over which
         `Flatten` takes its mean, too. None: all positions exist.
     output_scale : float or "unit", default=1.0
         Multiplies the variance of the output, the NNGP kernel and the NTK alike.

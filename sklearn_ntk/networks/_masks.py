@@ -8,7 +8,7 @@ those that let pixels meet (convolutions, pools, attention, graphs, `Flatten`) s
 import math
 from functools import cache, reduce
 from numbers import Real
-from operator import or_
+from operator import and_, or_
 
 import numpy as np
 from scipy import sparse
@@ -56,14 +56,24 @@ def existing_pixels(xp, X, shape, value):
     shape : tuple of int
         Of a row, channels last.
     value : float
-        NaN is like any other number here.
+        NaN is like any other number here, and so is what `value` is in single
+        precision.
 
     Returns
     -------
     array of bool, shape (n, P)
     """
     X = xp.reshape(X, (X.shape[0], math.prod(shape[:-1]), shape[-1]))
-    return xp.any(~xp.isnan(X) if math.isnan(value) else value != X, axis=-1)
+    if math.isnan(value):
+        return xp.any(~xp.isnan(X), axis=-1)
+    return reduce(and_, (xp.any(v != X, axis=-1) for v in _as_stored(value)))
+
+
+def _as_stored(value):
+    """A mask value, and what it is where rows have been of single precision."""
+    with np.errstate(over="ignore"):
+        single = float(np.float32(value))
+    return {value, single} if math.isclose(single, value, rel_tol=1e-6) else {value}
 
 
 def check_rows(network, X, name="X"):
