@@ -24,7 +24,7 @@ from sklearn_ntk._engine.gram import gradient, gram
 from sklearn_ntk._engine.image_calls import shape_of
 from sklearn_ntk._engine.image_plan import Move, Plan
 from sklearn_ntk._engine.image_sums import SPARES, Sums
-from sklearn_ntk._engine.image_tracing import PixelTrace
+from sklearn_ntk._engine.image_tracing import PixelTrace, asked_variances
 from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk._engine.tracing import Trace
 from sklearn_ntk.networks import (
@@ -39,6 +39,7 @@ from sklearn_ntk.networks import (
     GlobalAvgPool,
     GraphConv,
     InputScale,
+    LocalConv,
     Monomial,
     Myrtle,
     ReLU,
@@ -192,6 +193,7 @@ def test_pixels_without_variance(formulas):
         [Dense(0.0, 0.5), SelfAttention(), ReLU(), conv()],
         [conv(), ReLU(), Conv(3, 1, "same", 0.0, 0.5), AvgPool(2, 1)],
         [SelfAttention(value_variance=0.0), conv(), ReLU()],
+        [LocalConv(3, 1, "same", 0.0, 0.5), conv(), ReLU()],
         [Dense(0.0, 0.0), ReLU()],
         [conv(), Monomial(0), conv()],
     ],
@@ -394,6 +396,32 @@ def test_calls_of_windows_are_what_windows_do(shape, padding, full):
 def test_pools_end_stages():
     plan = plan_of(Myrtle(5, input_shape=(8, 8, 1)))
     assert len(plan.stages) == 4
+
+
+def test_deviations_behind_pools_are_those_of_programs(compiled, monkeypatch):
+    pools = [layer for k in (2, 1) for layer in (conv(), ReLU(), AvgPool(2, k))]
+    network = on_images(*pools, conv(), ReLU(), GlobalAvgPool(), shape=(4, 6, 1))
+    check_values(network, awkward(), compiled)
+    X = normal().copy()
+    X[4] = 1.0 + 1e-7 * X[4]  # pixels that nearly coincide are left to formulas
+    check_values(network, X, compiled)
+    monkeypatch.setattr(image_evaluation, "_of_own_pairs", None)
+    gram(network, normal())
+
+
+def test_deviations_need_the_pairs_of_pixels_that_meet_in_a_pool_alone():
+    layers = [conv(), ReLU(), conv(), ReLU(), AvgPool(2), conv(), ReLU()]
+    network = on_images(*layers, GlobalAvgPool(), shape=(8, 8, 1))
+
+    def evaluate(inputs):
+        return [network.propagate(inputs).resolve().nngp]
+
+    X = normal(2, 64)
+    program = asked_variances(evaluate, X, [])
+    plan = Plan(program.steps, tuple(program.outputs))
+    assert np.sum(plan.stages[0].needed) == 3 * 3  # offsets
+    known = [np.ones((2, 16)), np.ones((2, 1))]
+    assert asked_variances(evaluate, X, known) is None
 
 
 def layout_of(network):

@@ -75,7 +75,7 @@ class Cells:
             for _, step in stage.steps:
                 self._store(step, plan.stored)
         self.largest = max(
-            int(np.max(np.bincount(labels, minlength=len(stage.needed))[stage.needed]))
+            int(np.max(np.bincount(labels[stage.needed[labels]], minlength=1)))
             for stage in plan.stages
             if not stage.mixes
             for labels in stage.labels.values()

@@ -325,7 +325,7 @@ def run(tables, segments, x, paired, cells, nothing, row, outputs, guarded):
         cleared : array of shape (n, 2)
             Cells that start at 0, as pairs (first, number).
         results : array
-            Cells of outputs.
+            Cells of outputs, one for each pair of pixels of theirs.
     segments : tuple
         table : array of shape (n_segments, 9)
             Addresses of the function, of the numbers of pixels of X with the steps

@@ -5,11 +5,13 @@ import threading
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 from sklearn_ntk._engine.blocks import above_diagonal
 from sklearn_ntk._engine.forward_mode import concatenate, linear
 from sklearn_ntk._engine.image_numpy import ImageNumpyProgram
-from sklearn_ntk._engine.image_tracing import traced_images
+from sklearn_ntk._engine.image_tracing import asked_variances, traced_images
+from sklearn_ntk._engine.tracing import TracingError
 from sklearn_ntk.networks._inputs import Inputs
 from sklearn_ntk.networks._pixels import Pixels
 
@@ -18,6 +20,7 @@ __all__ = ["ImageBlocks", "image_program"]
 CLOSE = 1e-9  # 1 - |cos| of two rows that differ in a few digits only
 FEW = 2**18  # pairs of pixels that formulas are done with before there is a program
 MANY = 2**21  # pairs of pixels for which compiled code is loaded
+SHARE = 0.25  # of rows that a program is not right for, above which formulas do all
 
 
 def image_program(evaluation, dtype, n_jobs=None):
@@ -27,11 +30,14 @@ def image_program(evaluation, dtype, n_jobs=None):
     """
     X, Y = evaluation.X, evaluation.columns
 
-    def own():
-        of_x = _of_own_pairs(evaluation, X, n_jobs)
-        return of_x, of_x if Y is X else _of_own_pairs(evaluation, Y, n_jobs)
+    n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
+    find = _deviations if _is_compiled(n_pairs) else _of_own_pairs
 
-    if X.shape[0] * Y.shape[0] * evaluation.tile.entries < FEW:
+    def own():
+        of_x = find(evaluation, X, n_jobs)
+        return of_x, of_x if Y is X else find(evaluation, Y, n_jobs)
+
+    if n_pairs < FEW:
         return None
     return traced_images(
         evaluation.evaluate,
@@ -134,9 +140,14 @@ class ImageBlocks:
         ]
 
 
+def _is_compiled(n_pairs):
+    """Whether there is numba, and enough to do for it."""
+    return n_pairs >= MANY and importlib.util.find_spec("numba") is not None
+
+
 def _runner(program, dtype, n_pairs):
-    """What runs a program: compiled code if there is numba and enough to do."""
-    if n_pairs >= MANY and importlib.util.find_spec("numba"):
+    """What runs a program."""
+    if _is_compiled(n_pairs):
         from sklearn_ntk._engine.image_numba import ImageNumbaProgram
 
         return ImageNumbaProgram(program, dtype)
@@ -175,6 +186,45 @@ class _OwnRows(Inputs):
         pixels = _Recorded(**vars(pairs.pixels))
         object.__setattr__(pixels, "record", self.record)
         return pairs.replace(pixels=pixels)
+
+
+def _deviations(evaluation, X, n_jobs):
+    """The same by compiled programs, where standard deviations are all there is to it.
+
+    Of all pairs of pixels they need few: those that meet in a pool.
+    """
+    from sklearn_ntk._engine.image_numba import ImageNumbaProgram
+
+    found = []
+    try:
+        if evaluation.dual:
+            raise TracingError("derivatives")
+        while program := asked_variances(evaluation.evaluate, X, found):
+            runner = ImageNumbaProgram(program, np.float64)
+            found.append(_of_program(runner, evaluation, X, len(found), n_jobs))
+    except TracingError:
+        return _of_own_pairs(evaluation, X, n_jobs)
+    return found
+
+
+def _of_program(runner, evaluation, X, place, n_jobs):
+    """Standard deviations that a program is of, by formulas where it is not right.
+
+    Raises a TracingError where that is many rows.
+    """
+    found, scratch = [], runner.scratch()
+    for part in gen_batches(X.shape[0], runner.width):
+        index = np.arange(part.start, part.stop)
+        variance, guarded = runner.of_pairs(index, index, scratch)
+        guarded = guarded | ~np.isfinite(variance).all(axis=0)
+        std = np.sqrt(np.maximum(variance.T, 0.0))
+        if np.mean(guarded) > SHARE:
+            raise TracingError("pixels that nearly coincide")
+        if guarded.any():
+            exact = _of_own_pairs(evaluation, X[index[guarded]], n_jobs)
+            std[guarded] = exact[place]
+        found.append(std)
+    return np.concatenate(found)
 
 
 def _of_own_pairs(evaluation, X, n_jobs):

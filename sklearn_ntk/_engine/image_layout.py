@@ -55,11 +55,16 @@ class Layout:
             table_of(stages, 3),
             *writer.runs.tables(),
             table_of(self.cells.cleared, 2),
-            np.array([self.cells.of[node][0] for node in outputs], np.int64),
+            np.concatenate(
+                [
+                    self.cells.of[node][0] + np.arange(plan.sizes[node])
+                    for node in outputs
+                ]
+            ),
         )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def laid_out(steps, outputs, dtype):
     """The layout of a program, of any rows."""
     return Layout(Plan(steps, outputs), outputs, dtype)

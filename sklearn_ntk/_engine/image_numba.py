@@ -36,7 +36,8 @@ class ImageNumbaProgram:
         self.lanes = VECTOR // self.dtype.itemsize
         outputs = tuple(program.outputs)
         self.layout = laid_out(program.steps, outputs, self.dtype.name)
-        self.paired, self.n_outputs, self.kept = self.layout.paired, len(outputs), []
+        self.n_outputs, self.kept = len(self.layout.tables[-1]), []
+        self.paired = self.layout.paired
         x, y = program.inputs[0]
         self.x = self._features(x)
         y = self.x if y is x else self._features(y)
@@ -151,15 +152,33 @@ class ImageNumbaProgram:
         outputs, guarded = np.zeros((self.n_outputs, *shape)), np.zeros(shape, bool)
         i, j = np.nonzero(np.triu(~guarded) if on_diagonal else ~guarded)
         for part in np.array_split(np.arange(len(i)), -(-len(i) // self.width)):
-            a, b, n = i[part], j[part], len(part)
-            cells, numbers = self._cells(scratch, n)
-            lanes = np.minimum(np.arange(cells.shape[1]), n - 1)  # none without a pair
-            at = start[1] + b[lanes], start[0] + a[lanes]
-            for table, index, out in zip(self.numbers, at, numbers, strict=True):
-                np.take(table, index, axis=1, out=out, mode="clip")
-            values, close = self._driven(cells, scratch, 0, 1)
-            outputs[:, a, b], guarded[a, b] = values[:, 0, :n], close[0, :n]
+            a, b = i[part], j[part]
+            found = self.of_pairs(start[0] + a, start[1] + b, scratch)
+            outputs[:, a, b], guarded[a, b] = found
         return outputs, guarded
+
+    def of_pairs(self, i, j, scratch):
+        """The outputs for rows i of X with rows j of Y, and which are guarded.
+
+        Parameters
+        ----------
+        i, j : array of shape (n,)
+            At most as many as `width`.
+        scratch : tuple of array
+
+        Returns
+        -------
+        outputs : array of shape (n_outputs, n)
+        guarded : array of bool, shape (n,)
+        """
+        n = len(i)
+        cells, numbers = self._cells(scratch, n)
+        lanes = np.minimum(np.arange(cells.shape[1]), n - 1)  # none without a pair
+        at = j[lanes], i[lanes]
+        for table, index, out in zip(self.numbers, at, numbers, strict=True):
+            np.take(table, index, axis=1, out=out, mode="clip")
+        values, close = self._driven(cells, scratch, 0, 1)
+        return values[:, 0, :n], close[0, :n]
 
     def _cells(self, scratch, n):
         """Cells for a number of lanes, in whole vectors; numbers of pixels are last."""

@@ -161,6 +161,8 @@ class Plan:
     stages : list of Stage
     stored : set
         Values that a whole stage computes before they are used.
+    sizes : dict
+        How many pairs of pixels each value of the program is of.
     """
 
     def __init__(self, steps, outputs):
@@ -171,6 +173,7 @@ class Plan:
                 self._map(step)
             else:
                 self._place(index, step)
+        self.sizes = {value: n_pairs(s.space) for s in steps for value in s.results}
         self._find_needed(outputs)
         for stage in self.stages:
             stage.join_small()
@@ -250,7 +253,7 @@ class Plan:
 
     def _find_needed(self, outputs):
         """Mark the components that outputs depend on, from the last stage back."""
-        wanted = {node: np.ones(1, bool) for node in outputs}
+        wanted = {node: np.ones(self.sizes[node], bool) for node in outputs}
         for stage in reversed(self.stages):
             needed = np.zeros(stage.n_components, bool)
             for _, step in stage.steps:

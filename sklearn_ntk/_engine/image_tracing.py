@@ -40,9 +40,9 @@ from sklearn_ntk._engine.tracing import (
 )
 from sklearn_ntk.networks._maps import Place
 from sklearn_ntk.networks._pairs import Pairs, is_number
-from sklearn_ntk.networks._pixels import Pixels
+from sklearn_ntk.networks._pixels import Pixels, pixel_diagonal
 
-__all__ = ["traced_images"]
+__all__ = ["asked_variances", "traced_images"]
 
 PARALLEL = 64  # roundings that a squared sine may be off 0 where pixels are parallel
 CLOSE = 1e-11  # squared sine, below which an angle has less than ten digits
@@ -88,6 +88,46 @@ def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
         return None
     finally:
         trace.forget()
+
+
+class Asked(Exception):
+    """A layer asks for variances of pixels that are not known yet."""
+
+    def __init__(self, variances):
+        self.variances = variances
+
+
+def asked_variances(evaluate, X, known):
+    """The program of the variances that the first layer asks for that needs more.
+
+    Parameters
+    ----------
+    evaluate : callable
+        As for `traced_images`.
+    X : array or CSR array
+    known : list of array of shape (n, P)
+        Standard deviations of pixels that have been asked for before, in order.
+
+    Returns
+    -------
+    ImageProgram or None
+        Of each row with itself. None if no more is asked for.
+
+    Raises
+    ------
+    TracingError
+        If a layer cannot be traced, or asks for something else.
+    """
+    trace = PixelTrace(np.float64)
+    inputs = _TracedImages(trace, X, X, ntk=False, dual=False)
+    try:
+        with np.errstate(all="ignore"):
+            evaluate(inputs._replace(own=lambda: (known, known)))
+    except Asked as asked:
+        return ImageProgram(trace, [asked.variances])
+    finally:
+        trace.forget()
+    return None
 
 
 class PixelRow(Row):
@@ -403,13 +443,18 @@ class _TracedPixels(Pixels):
         """Standard deviations of all pixels, as they were recorded."""
         trace = _symbol(nngp).trace
         known = [np.full((n, self.size), np.nan) for n in (self.n, self.m)]
-        if self.known:
-            known = next(self.known)
+        if self.known is not None:
+            known = next(self.known, None)
+        if known is None:
+            raise Asked(pixel_diagonal(xp, nngp, self))
         return self.of_both(trace, *known)
 
     def by_row(self, xp, a, function):
         """What a function has made of the pairs of pixels of each row."""
-        return concatenate(np, next(self.known))
+        known = next(self.known, None)
+        if known is None:
+            raise TracingError("weights of each row")
+        return concatenate(np, known)
 
     def mixed_by_row(self, xp, a, weights):
         """``L a R'``, where each pair of rows has weights L and R of its own."""

@@ -230,7 +230,7 @@ class LocalConv(_Convolution):
     )
 
     def propagate(self, pairs):
-        p = super().propagate(pairs)
+        p = super().propagate(pairs).resolve()
         if not p.pixels.full:
             return p
         xp, pixels = p.xp, p.pixels
