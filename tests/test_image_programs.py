@@ -34,6 +34,7 @@ from sklearn_ntk.networks import (
     Conv,
     ConvTranspose,
     Dense,
+    Dropout,
     Erf,
     Flatten,
     GlobalAvgPool,
@@ -405,8 +406,21 @@ def test_deviations_behind_pools_are_those_of_programs(compiled, monkeypatch):
     X = normal().copy()
     X[4] = 1.0 + 1e-7 * X[4]  # pixels that nearly coincide are left to formulas
     check_values(network, X, compiled)
+    layers = [conv(), ReLU(), Dropout(0.3), *pools[2:], GlobalAvgPool()]
+    check_values(on_images(*layers, shape=(4, 6, 1)), X, compiled)
     monkeypatch.setattr(image_evaluation, "_of_own_pairs", None)
     gram(network, normal())
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [conv(), ReLU(), GlobalAvgPool(), Dense(0.0, 0.5), ReLU(), Dense()],
+        [conv(), ReLU(), AvgPool(6), attention(), GlobalAvgPool(), Dense()],
+    ],
+)
+def test_stages_that_nothing_needs(layers, compiled):
+    check_values(on_images(*layers, shape=(6, 2)), normal(d=12), compiled)
 
 
 def test_deviations_need_the_pairs_of_pixels_that_meet_in_a_pool_alone():

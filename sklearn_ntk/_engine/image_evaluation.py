@@ -142,7 +142,7 @@ class ImageBlocks:
 
 def _is_compiled(n_pairs):
     """Whether there is numba, and enough to do for it."""
-    return n_pairs >= MANY and importlib.util.find_spec("numba") is not None
+    return n_pairs >= MANY and bool(importlib.util.find_spec("numba"))
 
 
 def _runner(program, dtype, n_pairs):
@@ -197,8 +197,8 @@ def _deviations(evaluation, X, n_jobs):
 
     found = []
     try:
-        if evaluation.dual:
-            raise TracingError("derivatives")
+        if evaluation.dual or evaluation.tile.same:
+            raise TracingError("derivatives, or a row that meets itself as no other")
         while program := asked_variances(evaluation.evaluate, X, found):
             runner = ImageNumbaProgram(program, np.float64)
             found.append(_of_program(runner, evaluation, X, len(found), n_jobs))

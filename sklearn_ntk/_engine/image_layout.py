@@ -312,7 +312,7 @@ def _rounds(terms, to, nothing, owners):
     others = [terms.places(k, first) for k in range(1, TAPS)]
     yield owners, to, of, of, first, *others, *map(terms.weights, range(TAPS))
     ones, target = np.ones(len(to)), np.full_like(of, OF_TARGET)
-    for k in range(TAPS, np.max(terms.counts), 2):
+    for k in range(TAPS, np.max(terms.counts, initial=0), 2):
         two = k, k + 1
         others = [terms.places(j, first) for j in two]
         weights = ones, *map(terms.weights, two)
