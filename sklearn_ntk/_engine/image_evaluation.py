@@ -29,7 +29,6 @@ def image_program(evaluation, dtype, n_jobs=None):
     None where there are few pairs, or a layer cannot be traced.
     """
     X, Y = evaluation.X, evaluation.columns
-
     n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
     find = _deviations if _is_compiled(n_pairs) else _of_own_pairs
 
@@ -189,9 +188,10 @@ class _OwnRows(Inputs):
 
 
 def _deviations(evaluation, X, n_jobs):
-    """The same by compiled programs, where standard deviations are all there is to it.
+    """What layers need to know of each row, by compiled programs.
 
-    Of all pairs of pixels they need few: those that meet in a pool.
+    Where that is standard deviations only; else by formulas. Of all pairs of pixels
+    programs need few: those that meet in a pool.
     """
     from sklearn_ntk._engine.image_numba import ImageNumbaProgram
 
