@@ -228,17 +228,16 @@ def _inputs(runs, count, x, n_features, n_pixels, y, z, one, start, size):
         to = start + size * item(runs, k + 1, CELL)
         u, v = n_features * item(runs, k + 2, CELL), z + size * item(runs, k + 2, CELL)
         w = y + size * item(runs, k + 3, CELL)
-        a, b = aside, 2 * aside
         if x == 0:
+            a, b = aside, 2 * aside
             weighted(to, w, w + a, w + b, v, v + a, v + b, full, one)
             for m in range(3, n_features, 2):
                 a, b = m * aside, (m + 1) * aside
                 weighted(to, to, w + a, w + b, one, v + a, v + b, full, one)
             continue
         for _ in range(0, full, size):
-            a, b = aside, 2 * aside
             f, g, h = item(x, u, one), item(x, u + 1, one), item(x, u + 2, one)
-            weighted(to, w, w + a, w + b, f, g, h, size, one)
+            weighted(to, w, w + aside, w + 2 * aside, f, g, h, size, one)
             for m in range(3, n_features, 2):
                 a, b = m * aside, (m + 1) * aside
                 g, h = item(x, u + m, one), item(x, u + m + 1, one)

@@ -30,7 +30,8 @@ def image_program(evaluation, dtype, n_jobs=None):
     """
     X, Y = evaluation.X, evaluation.columns
     n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
-    find = _deviations if _is_compiled(n_pairs) else _of_own_pairs
+    plain = not (evaluation.dual or evaluation.tile.same)
+    find = _deviations if plain and _is_compiled(n_pairs) else _of_own_pairs
 
     def own():
         of_x = find(evaluation, X, n_jobs)
@@ -191,14 +192,13 @@ def _deviations(evaluation, X, n_jobs):
     """What layers need to know of each row, by compiled programs.
 
     Where that is standard deviations only; else by formulas. Of all pairs of pixels
-    programs need few: those that meet in a pool.
+    programs need few: those that meet in a pool. There must be no derivatives, and
+    rows that meet themselves as any others.
     """
     from sklearn_ntk._engine.image_numba import ImageNumbaProgram
 
     found = []
     try:
-        if evaluation.dual or evaluation.tile.same:
-            raise TracingError("derivatives, or a row that meets itself as no other")
         while program := asked_variances(evaluation.evaluate, X, found):
             runner = ImageNumbaProgram(program, np.float64)
             found.append(_of_program(runner, evaluation, X, len(found), n_jobs))

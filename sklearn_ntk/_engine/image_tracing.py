@@ -442,8 +442,9 @@ class _TracedPixels(Pixels):
     def std(self, xp, nngp):
         """Standard deviations of all pixels, as they were recorded."""
         trace = _symbol(nngp).trace
-        known = [np.full((n, self.size), np.nan) for n in (self.n, self.m)]
-        if self.known is not None:
+        if self.known is None:
+            known = [np.full((n, self.size), np.nan) for n in (self.n, self.m)]
+        else:
             known = next(self.known, None)
         if known is None:
             raise Asked(pixel_diagonal(xp, nngp, self))
