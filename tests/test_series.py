@@ -34,7 +34,7 @@ def used(monkeypatch):
         found.append(series.as_series(*args))
         return found[-1]
 
-    monkeypatch.setattr(series, "ENOUGH", 0)
+    monkeypatch.setattr(Trace, "enough", 0)
     monkeypatch.setattr(series, "FEW", 0.02)
     monkeypatch.setattr(numerical, "as_series", counted)
     return found

@@ -10,6 +10,7 @@ from sklearn_ntk._engine.numba_program import compiled, source_of
 __all__ = ["ImageNumbaProgram"]
 
 CACHE = 2**20  # bytes of a component's cells
+PIXELS = 2**23  # bytes of the numbers of pixels
 MIXED = 2**20  # bytes of what is mixed, of weights and of what comes out
 WIDEST = 256  # pairs of rows at once, at most
 NUMBERS = 2**20  # of the largest space in a block, which rows are added up to
@@ -101,6 +102,8 @@ class ImageNumbaProgram:
     def _sizes(self, n, m):
         """How many pairs at once, and the rows and columns of a block."""
         fitting = CACHE // (self.layout.cells.n_local * self.dtype.itemsize)
+        of_pixels = sum(map(len, self.numbers)) * self.dtype.itemsize
+        fitting = min(fitting, PIXELS // of_pixels)
         if self.layout.mixtures:
             whole = 3 * self.layout.n_pairs * self.dtype.itemsize
             fitting = min(fitting, MIXED // whole)

@@ -30,6 +30,7 @@ from sklearn_ntk._engine.generic import (
 from sklearn_ntk._engine.image_program import ImageProgram
 from sklearn_ntk._engine.tracing import (
     NUMPY,
+    SERIES,
     Node,
     Pair,
     Row,
@@ -252,6 +253,8 @@ class PixelTrace(Trace):
     """
 
     pair_type, row_type = PixelPair, PixelRow
+    enough, most_terms = 0, 448
+    widest = 1.0  # `sin` looks after angles
 
     def __init__(self, dtype):
         super().__init__()
@@ -313,6 +316,21 @@ class PixelTrace(Trace):
             and 1.0 / FACTOR < a.scale < FACTOR
             and self.nodes[a.core].op in ("map", "mix")
         )
+
+    def sampled(self, pair):
+        """A cosine of pixels of one image, which may be any."""
+        return np.ones(1)
+
+    def rows_like(self, x, y, values):
+        """Symbols for numbers of the rows that two others are of, joined."""
+        new_x, new_y = super().rows_like(x, y, values)
+        return new_x, new_x.turned() if y.twin is x else new_y
+
+    def series(self, terms, x):
+        """A power series and its derivative, an operation each: terms may be many."""
+        rows = (row for side in zip(*terms, strict=True) for row in side)
+        args = self._node_of(x), float(len(terms)), *rows
+        return tuple(PixelPair(self, self._record(op, args)) for op in SERIES)
 
     def mapped_row(self, row, pixel_map, sides):
         """The numbers of pixels of rows after a linear map."""
@@ -530,8 +548,10 @@ class _ImagePairs(TracedPairs):
         if isinstance(c, Pair):
             trace = c.trace
             squared = trace.where(squared <= trace.parallel, 0.0, squared)
-            trace.guard((squared < trace.close) & (squared > 0.0))
         root = xp.sqrt(squared)
+        if isinstance(c, Pair):
+            close = (squared < trace.close) & (squared > 0.0)
+            trace.guard(close, of=value_of(root))
         if not isinstance(cos, Dual):
             return root
         inverse = xp.where(root > 0.0, 1.0 / root, 0.0)

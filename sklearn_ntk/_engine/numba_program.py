@@ -14,6 +14,8 @@ import numpy as np
 
 from sklearn_ntk._engine import vector_math
 from sklearn_ntk._engine.factors import Factors
+from sklearn_ntk._engine.numba_series import source_of_series
+from sklearn_ntk._engine.tracing import SERIES
 
 __all__ = ["NumbaProgram", "compiled", "source_of"]
 
@@ -245,6 +247,12 @@ def source_of(segment, dtype, sums=(), *, paired=False):
     read = [
         [f"p{k}", f"q{k}", f"r{k}"] if k in sums else [f"p{k}"] for k in range(n_inputs)
     ]
+    ends = [f"o{k}[i, j] = {result}" for k, result in enumerate(segment.results)]
+    guards = [*segment.guards, *(f"(not abs({v}) < inf)" for v in segment.finals)]
+    if guards:
+        ends.append(f"guarded[j] |= {' | '.join(guards)}")
+    if segment.code[0][0] in SERIES:
+        return source_of_series(segment, dtype, read[0], ends, paired=paired)
     names = [f"x_{k}" for k in range(len(segment.rows_x))] if paired else []
     names += [f"y_{k}" for k in range(len(segment.rows_y))]
     names += [name for parts in read for name in parts]
@@ -279,11 +287,7 @@ def source_of(segment, dtype, sums=(), *, paired=False):
         function = f"{op}({', '.join(['{}'] * len(args))})"
         call = EXPRESSIONS.get(op, function)
         body.append(f"v{k} = {call.format(*args)}")
-    for k, result in enumerate(segment.results):
-        body.append(f"o{k}[i, j] = {result}")
-    guards = [*segment.guards, *(f"(not abs({v}) < inf)" for v in segment.finals)]
-    if guards:
-        body.append(f"guarded[j] |= {' | '.join(guards)}")
+    body += ends
     call = ", ".join(f"arrays[{k}]" for k in range(len(names)))
     return "\n".join(
         [

@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_ntk._engine.blocks import above_diagonal
 from sklearn_ntk._engine.factors import Factors
 from sklearn_ntk._engine.program import operands
-from sklearn_ntk._engine.tracing import NUMPY, Node, Row
+from sklearn_ntk._engine.tracing import NUMPY, SERIES, Node, Row
 
 __all__ = ["FUNCTIONS", "SMALL", "NumpyProgram", "allocated", "buffers"]
 
@@ -13,7 +13,7 @@ LINE = 64  # bytes of a cache line; NumPy writes across lines at a third of the 
 PAGE = 4096  # bytes; a load waits for a store before it at the same place of a page
 APART = 2112  # bytes that buffers are apart within pages
 SMALL = 16  # with a larger buffer NumPy copies rows that are broadcast into it
-LATE = {"where", "put", "map", "mix"}  # what writes before it has read all
+LATE = {"where", "put", "map", "mix", *SERIES}  # what writes before it has read all
 
 
 def _where(condition, a, b, out):
@@ -48,6 +48,28 @@ def _within(x, low, high, out):
         np.logical_and(out, x > low, out=out)
 
 
+def _series(x, count, *rows, out):
+    """The sum of ``a * b * x**n``, with rows a and then rows b, the highest first."""
+    rows = zip(rows[: int(count)], rows[int(count) :], strict=True)
+    np.multiply(*next(rows), out=out)
+    term = np.empty_like(out)
+    for a, b in rows:
+        np.multiply(out, x, out=out)
+        np.multiply(a, b, out=term)
+        np.add(out, term, out=out)
+
+
+def _slope(x, count, *rows, out):
+    """The derivative of such a sum."""
+    degrees = np.arange(count - 1.0, 0.0, -1.0)
+    if not len(degrees):
+        out[...] = 0.0
+        return
+    a = [n * row for n, row in zip(degrees, rows, strict=False)]
+    b = rows[int(count) :][: len(degrees)]
+    _series(x, len(degrees), *a, *b, out=out)
+
+
 FUNCTIONS = {
     **NUMPY,
     "asin": np.arcsin,
@@ -55,6 +77,8 @@ FUNCTIONS = {
     "where": _where,
     "put": _put,
     "within": _within,
+    "series": _series,
+    "slope": _slope,
 }
 
 

@@ -36,8 +36,9 @@ class Program:
         for value in outputs:
             self.outputs.append(trace.output(value, self.outputs))
         self.nodes, self.inputs = trace.nodes, trace.inputs
-        self.order, kept = self._reachable(self.outputs), set()
-        self.guards = list(dict.fromkeys(trace.guards))
+        needed = {None, *self._reachable(self.outputs)}
+        guards = (mask for mask, of in trace.guards if of in needed)
+        self.guards = list(dict.fromkeys(guards))
         self.order = self._reachable([*self.outputs, *self.guards])
         kept = set(self.order)
         self.boundaries = [

@@ -23,6 +23,7 @@ from sklearn_ntk._engine.forward_mode import Dual
 
 __all__ = [
     "NUMPY",
+    "SERIES",
     "SOURCES",
     "Node",
     "Pair",
@@ -36,6 +37,8 @@ __all__ = [
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not", "within"}
 SOURCES = {"cosine", "product", "map", "mix"}  # what is not computed of each pair alone
+SERIES = "series", "slope"  # power series, and their derivatives
+STEP = 8  # terms after which another piece of code begins, mostly the same
 SAMPLE = 2048  # pairs that values of a symbol are looked at for
 
 # How an operation acts on arrays: on rows while tracing, on blocks later.
@@ -184,8 +187,9 @@ class Trace:
     Attributes
     ----------
     nodes : list of Node
-    guards : list of int
-        Nodes that are masks of pairs which are not generic.
+    guards : list of tuple
+        Nodes that are masks of pairs which are not generic, each with the node that it
+        is a guard of; None: of whatever is computed.
     boundaries : list of int
         Numbers of nodes there were when a layer began.
     inputs : list
@@ -194,6 +198,9 @@ class Trace:
 
     bool = bool
     pair_type, row_type = Pair, Row
+    enough = 2**18  # pairs, for which work on each row is worth its while
+    most_terms = 128  # of a series
+    widest = 1.0 - 1e-3  # cosine of an angle that `1 - cos` is exact enough for
 
     def __init__(self):
         self.nodes, self.guards, self.boundaries, self.inputs = [], [], [], []
@@ -208,6 +215,15 @@ class Trace:
     def row(self, axis, values):
         """A symbol for an array of one number per row."""
         return self.row_type(self, axis, values)
+
+    def rows_like(self, x, y, values):
+        """Symbols for numbers of the rows that two others are of, joined."""
+        count = x.values.size
+        x, y = (
+            self.row(a.axis, part.reshape(a.values.shape))
+            for a, part in ((x, values[:count]), (y, values[count:]))
+        )
+        return x, y
 
     def forget(self):
         """Let go of all that was recorded, whose symbols know this trace.
@@ -253,13 +269,13 @@ class Trace:
             return self._row(op, axes.pop(), args) if simple is None else simple
         return self._pair(op, args)
 
-    def guard(self, mask):
-        """Take pairs for which `mask` holds as not generic."""
+    def guard(self, mask, of=None):
+        """Take pairs for which `mask` holds as not generic, where `of` is asked for."""
         if isinstance(mask, Row):
             if not np.any(mask.values):
                 return
             mask = self.apply("or", mask, self.pair_type(self, self._node_of(mask)))
-        self.guards.append(self._node_of(mask))
+        self.guards.append((self._node_of(mask), self._node_of(of)))
 
     def _row(self, op, axis, args):
         key = key_of(op, args)
@@ -391,6 +407,23 @@ class Trace:
         if name in NUMPY:
             return partial(self.apply, name)
         raise TracingError(f"the function {name}")
+
+    def series(self, terms, x):
+        """The sum of terms ``a * b * x**n``, the highest first, and its derivative.
+
+        Parameters
+        ----------
+        terms : list of tuple
+            The rows a and b of each power of x, down to the first.
+        x : Pair
+        """
+        total, slope = 0.0, 0.0
+        for k, (a, b) in enumerate(terms):
+            slope = slope * x + total
+            total = total * x + a * b
+            if k % STEP == 0:
+                self.boundary()
+        return total, slope
 
     def power(self, x, power):
         """``x**power``; a tower of products where the power is a small integer."""

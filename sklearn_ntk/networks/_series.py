@@ -9,14 +9,13 @@ from sklearn_ntk.networks._quadrature.mehler import RowSeries
 
 __all__ = ["as_series"]
 
-ENOUGH = 2**18  # pairs from which on coefficients for all rows are worth their while
-MOST = 128  # terms of a series
+DEGREES = 256  # that are tried before more
 TOLERANCE = 1e-13  # of what is left out, relative to the rows' own values
-RADII = (*np.arange(0.3, 0.96, 0.025), 0.97, 0.98, 0.99, 0.995)  # of cosines
-SMALLEST = 1e-10  # standard deviation of a row
+RADII = (*np.arange(0.3, 0.96, 0.025), 0.97, 0.98, 0.99, 0.995, 1.0)  # of cosines
+SMALLEST = 1e-6  # standard deviation of a row that is not 0
+TINY = 1e-300  # on either side of 0
 FEW = 5e-4  # share of pairs beyond: one costs as much as a thousand others
 MARGIN = 1.75  # of how far a sample spreads, for there to be hardly any
-STEP = 8  # terms after which another piece of code begins, mostly the same
 
 
 def as_series(trace, phi, std_x, std_y, cos):
@@ -42,29 +41,52 @@ def as_series(trace, phi, std_x, std_y, cos):
     """
     if not (isinstance(std_x, Row) and isinstance(std_y, Row)):
         raise TracingError("standard deviations that are not one for each row")
-    n_x, n_y = len(std_x.values), len(std_y.values)
-    if n_x * n_y < ENOUGH:
+    if std_x.values.size * std_y.values.size < trace.enough:
         raise TracingError("a series for few pairs")
-    std = np.concatenate([std_x.values, std_y.values])
+    std = np.concatenate([std_x.values.ravel(), std_y.values.ravel()])
+    zero, std = std == 0.0, np.where(std == 0.0, SMALLEST, std)
     if std.min() < SMALLEST:
-        raise TracingError("a row of zeros")
-    rows = RowSeries(phi, std)
-    for radius in _radii(np.abs(trace.sampled(cos))):
-        series = rows.truncated(radius, TOLERANCE, MOST)
-        if series is not None and series.powers:
-            break
-    else:
-        raise TracingError("nearly parallel rows, or a series of many terms")
-    trace.guard(abs(cos) > radius)
-    out_x, out_y = trace.row(0, rows.size[:n_x]), trace.row(1, rows.size[n_x:])
-    terms = {
-        n: trace.row(0, a[:n_x]) * trace.row(1, a[n_x:])
-        for n, a in zip(series.powers, series.coef, strict=True)
-    }
-    nngp, slope = _with_slope(trace, terms, cos)
-    cosine = trace.settled(nngp / (out_x * out_y))
+        raise TracingError("rows that are nearly zero")
+    rows, series, radius = _found(trace, phi, std, cos)
+    widest = min(radius, trace.widest)
+    if widest < 1.0:
+        trace.guard(abs(cos) > widest)
+
+    def symbols(values):
+        return trace.rows_like(std_x, std_y, values)
+
+    size = np.where(zero, abs(_coefficient_at_zero(phi, 0)), rows.size)
+    unit = np.where(size > 0.0, size, 1.0)
+    terms = {}
+    for n, a in zip(series.powers, series.coef / unit, strict=True):
+        if zero.any():
+            a = np.where(zero, _coefficient_at_zero(phi, n) / unit, a)
+        terms[n] = symbols(a)
+    cosine, slope = _with_slope(trace, terms, cos)
+    cosine = trace.settled(cosine)
     sine = trace.sqrt((1.0 - cosine) * (1.0 + cosine))
-    return out_x, out_y, cosine, lambda: sine, slope / (std_x * std_y)
+    gain_x, gain_y = symbols(unit / std)
+    return *symbols(size), cosine, lambda: sine, slope * (gain_x * gain_y)
+
+
+def _found(trace, phi, std, cos):
+    """The rows, their series, and the cosine up to which it is to be used."""
+    cosines = np.abs(trace.sampled(cos))
+    for degrees in sorted({DEGREES, 2 * trace.most_terms}):
+        rows = RowSeries(phi, std, degrees)
+        for radius in _radii(cosines):
+            series = rows.truncated(radius, TOLERANCE, trace.most_terms)
+            if series is not None and series.powers:
+                return rows, series, radius
+    raise TracingError("nearly parallel rows, or a series of many terms")
+
+
+def _coefficient_at_zero(phi, n):
+    """The coefficient of a row of zeros, which is at a right angle to all others."""
+    if n == 0:
+        return phi.value(np.zeros(1))[0]
+    # the derivative may jump
+    return SMALLEST * np.mean(phi.slope(np.array([-TINY, TINY]))) if n == 1 else 0.0
 
 
 def _radii(cosines):
@@ -78,19 +100,33 @@ def _radii(cosines):
 
 
 def _with_slope(trace, terms, x):
-    """The sum of ``terms[n] * x**n`` and its derivative in x, by Horner's rule.
+    """The sum of ``a * b * x**n`` for ``terms[n] = a, b`` and its derivative in x.
 
-    It goes by powers of x**step, where step is 2 for an even or an odd function.
+    It goes by powers of x**step, where step is 2 for an even or an odd function; the
+    lowest terms may be others.
     """
-    lowest, highest = min(terms), max(terms)
-    step = math.gcd(*(n - lowest for n in terms)) or 1
-    power = trace.settled(trace.power(x, step))
-    total, slope = 0.0, 0.0
-    for k, n in enumerate(range(highest, lowest - 1, -step)):
-        slope = slope * power + total
-        total = total * power + terms.get(n, 0.0)
-        if k % STEP == 0:
-            trace.boundary()
+    powers = sorted(terms)
+    apart = max(range(min(3, len(powers))), key=lambda k: _step(powers[k:]))
+    total, slope = _in_steps(trace, terms, powers[apart:], x)
+    for n in powers[:apart]:
+        a, b = terms[n]
+        total = total + (a * b * trace.power(x, n) if n else a * b)
+        if n > 0:
+            slope = slope + (a * b * n * trace.power(x, n - 1) if n > 1 else a * b)
+    return total, slope
+
+
+def _step(powers):
+    """The largest number that all differences are multiples of."""
+    return math.gcd(*(n - powers[0] for n in powers)) or 1
+
+
+def _in_steps(trace, terms, powers, x):
+    """The sum over some powers, and its derivative."""
+    lowest, highest, step = powers[0], powers[-1], _step(powers)
+    none = tuple(0.0 * row for row in terms[highest])
+    rows = [terms.get(n, none) for n in range(highest, lowest - 1, -step)]
+    total, slope = trace.series(rows, trace.settled(trace.power(x, step)))
     # x**lowest * p(x**step), by the product and the chain rule
     slope = slope * step * trace.power(x, step - 1) if step > 1 else slope
     if lowest == 0:

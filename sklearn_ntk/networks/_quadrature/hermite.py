@@ -35,13 +35,16 @@ def fine_rule(top, shifted=False):
 
 
 @lru_cache(maxsize=4)
-def _hermite(exponent):
-    """Normalised Hermite polynomials at a rule's nodes, times root weights."""
-    z, w = _half_line(exponent, False)
-    h = np.zeros((_DEGREES + 1, z.size))
+def hermite(top, degrees=_DEGREES):
+    """Normalised Hermite polynomials at the nodes of `fine_rule`, times root weights.
+
+    They have the degrees 0 to `degrees`.
+    """
+    z, w = fine_rule(top)
+    h = np.zeros((degrees + 1, z.size))
     h[0] = np.sqrt(w)
     h[1] = z * h[0]
-    for n in range(1, _DEGREES):
+    for n in range(1, degrees):
         h[n + 1] = (z * h[n] - np.sqrt(n) * h[n - 1]) / np.sqrt(n + 1.0)
     return h
 
@@ -109,8 +112,7 @@ class _ExpandedRows(Rows):
 
     def __init__(self, phi, std, top):
         super().__init__(phi, std, top, fine_rule(top))
-        exponent = min(52, max(0, int(np.ceil(np.log2(max(top, 1.0))))))
-        h = _hermite(exponent)
+        h = hermite(top)
         sign = (-1.0) ** np.arange(len(h))[:, None]
         self.a, self.d_a = (
             (y[0] @ h.T + y[1] @ (sign * h).T) for y in (self.y, self.d_y)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 
-from sklearn_ntk.networks._quadrature.hermite import _hermite, fine_rule
+from sklearn_ntk.networks._quadrature.hermite import fine_rule, hermite
 from sklearn_ntk.networks._quadrature.rules import (
     chebyshev_nodes,
     chebyshev_transform,
@@ -56,6 +56,8 @@ class RowSeries:
         the latter is by finite differences, the attribute ``given = False``.
     std : array of shape (n_rows,)
         Standard deviations, > 0.
+    degrees : int, default=256
+        The highest power of the cosine.
 
     Notes
     -----
@@ -63,15 +65,15 @@ class RowSeries:
     whatever the standard deviation.
     """
 
-    def __init__(self, phi, std):
+    def __init__(self, phi, std, degrees=256):
         std, self._inverse = np.unique(np.asarray(std, float), return_inverse=True)
         self._series, self._error = (), np.inf
         if std.max() <= _LARGEST:
             with np.errstate(all="ignore"):
-                self._expand(phi, std)
+                self._expand(phi, std, degrees)
 
-    def _expand(self, phi, std):
-        rule = _Rule(max(std[-1], 1.0))
+    def _expand(self, phi, std, degrees):
+        rule = _Rule(max(std[-1], 1.0), degrees)
         probes = np.geomspace(std[-1], max(std[0], std[-1] / _SPAN), _PROBES)
         error = rule.error(phi.value, probes)
         value = _Expansion(rule, phi.value, std, error)
@@ -111,7 +113,7 @@ class RowSeries:
             rows' own values: :math:`\sqrt{K(x, x) K(x', x')}`, and likewise for the
             derivative.
         most : int, default=64
-            The largest number of terms, below 256.
+            The largest number of terms.
 
         Returns
         -------
@@ -122,6 +124,8 @@ class RowSeries:
         if not self._error <= tolerance:
             return None
         value, slope = (series.kept(top_cos, tolerance) for series in self._series)
+        if value is None or slope is None:
+            return None
         degrees = np.union1d(value, slope + 1)
         if len(degrees) > most:
             return None
@@ -132,11 +136,11 @@ class RowSeries:
 class _Rule:
     """A rule on a half line, with Hermite polynomials at its nodes."""
 
-    def __init__(self, top):
+    def __init__(self, top, degrees):
         self.top = top
         self.z, w = fine_rule(top)
         self.root = np.sqrt(w)
-        self.h = _hermite(int(np.ceil(np.log2(top))))
+        self.h = hermite(top, degrees)
 
     def halves(self, fn, std):
         """The function times root weights, for positive and for negative z."""
@@ -184,9 +188,14 @@ class _Truncation:
         return np.max(ratio**2, axis=0), np.max(np.maximum(rest, 0.0))
 
     def kept(self, top_cos, tolerance):
-        """Degrees, in order, without the smallest terms that add up to less."""
+        """Degrees, in order, without the smallest terms that add up to less.
+
+        None if all of them are not enough.
+        """
         terms = self.share * top_cos ** np.arange(len(self.share))
         spare = tolerance - self.rest * top_cos ** len(self.share)
+        if spare < 0.0:
+            return None
         order = np.argsort(terms)
         return np.sort(order[~(np.cumsum(terms[order]) <= spare)])
 
