@@ -72,18 +72,22 @@ def test_in_single_precision(used):
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_a_series_and_its_derivative(lowest, step):
     powers = lowest + step * np.array([0, 1, 4])
-    terms = dict(zip(powers.tolist(), [0.5, -2.0, 3.0], strict=True))
+    factors = dict(zip(powers.tolist(), [0.5, -2.0, 3.0], strict=True))
+    terms = {n: (a, 0.5) for n, a in factors.items()}
     x = np.linspace(-0.9, 0.9, 7)
 
-    class Namespace:
-        power = staticmethod(lambda x, n: x**n)
-        settled = staticmethod(lambda x: x)
-        boundary = staticmethod(lambda: None)
+    class Namespace(Trace):
+        def power(self, x, n):
+            return x**n
 
-    total, slope = series._with_slope(Namespace, terms, x)
-    assert_allclose(total, sum(a * x**n for n, a in terms.items()), atol=1e-14)
-    expected = sum(a * n * x ** (n - 1) for n, a in terms.items() if n > 0)
-    assert_allclose(slope, expected, atol=1e-14)
+        def settled(self, x):
+            return x
+
+    total, slope = series._with_slope(Namespace(), terms, x)
+    expected = sum(a * x**n for n, a in factors.items())
+    assert_allclose(total, 0.5 * expected, atol=1e-14)
+    expected = sum(a * n * x ** (n - 1) for n, a in factors.items() if n > 0)
+    assert_allclose(slope, 0.5 * expected, atol=1e-14)
 
 
 def test_few_pairs_are_left_to_the_formulas():
@@ -95,10 +99,11 @@ def test_few_pairs_are_left_to_the_formulas():
 
 
 def test_radii_cover_what_is_seen():
-    assert list(series._radii(np.full(100, 0.9999))) == []
+    assert list(series._radii(np.full(100, 0.9999), Trace.widest)) == []
+    assert list(series._radii(np.ones(1), 1.0)) == [1.0]
     few = np.r_[np.full(9999, 0.4), 0.9]
-    assert all(radius >= 0.4 for radius in series._radii(few))
-    wide = list(series._radii(np.linspace(0.0, 0.8, 100)))
+    assert all(radius >= 0.4 for radius in series._radii(few, Trace.widest))
+    wide = list(series._radii(np.linspace(0.0, 0.8, 100), Trace.widest))
     assert wide == sorted(wide, reverse=True)
     assert 0.8 <= wide[-1] < 0.83
     assert wide[0] > 0.95

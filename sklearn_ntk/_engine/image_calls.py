@@ -92,10 +92,11 @@ class Calls:
                 arguments = tuple(map(operand, node.args))
                 guard = space if index in program.guards else None
                 self.calls.append((FUNCTIONS[node.op], arguments, out, guard))
-        self.outputs = [values[index].reshape(shape) for index in program.outputs]
+        outputs = (values[index] for index in program.outputs)
+        self.outputs = [value.reshape(-1, *shape) for value in outputs]
 
     def run(self, x, y, rows, columns):
-        """The outputs, and which pairs of rows have a guarded pair of pixels, or None.
+        """The outputs, (pixels, n, m), and which pairs of rows are guarded, or None.
 
         Parameters
         ----------

@@ -18,8 +18,9 @@ from sklearn_ntk.networks._pixels import Pixels
 __all__ = ["ImageBlocks", "image_program"]
 
 CLOSE = 1e-9  # 1 - |cos| of two rows that differ in a few digits only
-FEW = 2**18  # pairs of pixels that formulas are done with before there is a program
+FEW = 2**14  # pairs of pixels that formulas are done with before there is a program
 MANY = 2**21  # pairs of pixels for which compiled code is loaded
+OWN = 2**17  # of rows with themselves, which programs of several stages are worth
 SHARE = 0.25  # of rows that a program is not right for, above which formulas do all
 
 
@@ -30,12 +31,10 @@ def image_program(evaluation, dtype, n_jobs=None):
     """
     X, Y = evaluation.X, evaluation.columns
     n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
-    plain = not (evaluation.dual or evaluation.tile.same)
-    find = _deviations if plain and _is_compiled(n_pairs) else _of_own_pairs
 
     def own():
-        of_x = find(evaluation, X, n_jobs)
-        return of_x, of_x if Y is X else find(evaluation, Y, n_jobs)
+        of_x = _of_own(evaluation, X, n_jobs)
+        return of_x, of_x if Y is X else _of_own(evaluation, Y, n_jobs)
 
     if n_pairs < FEW:
         return None
@@ -69,16 +68,15 @@ class ImageBlocks:
 
     def __init__(self, evaluation, program, dtype, matrices):
         self.evaluation, self.matrices = evaluation, matrices
-        X, Y = evaluation.X, evaluation.columns
-        n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
-        self.runner = _runner(program, dtype, n_pairs)
+        self.runner = _runner(evaluation, program, dtype)
         self.shape = self.runner.shape
         inputs = Inputs(np, *program.rows)
         self.unit_x, self.unit_y = inputs.unit_rows
         self.scratch, self.diagonal = threading.local(), None
         self.room = threading.Semaphore(evaluation.tile.n_jobs)  # for formulas
         if evaluation.symmetric and not evaluation.tile.same:
-            self.diagonal = [np.empty(X.shape[0], dtype) for _ in program.outputs]
+            n = evaluation.X.shape[0]
+            self.diagonal = [np.empty(n, dtype) for _ in program.outputs]
 
     def run(self, rows, columns):
         """The values of a block, and whether any is infinite."""
@@ -140,14 +138,16 @@ class ImageBlocks:
         ]
 
 
-def _is_compiled(n_pairs):
+def _is_compiled(evaluation):
     """Whether there is numba, and enough to do for it."""
-    return n_pairs >= MANY and bool(importlib.util.find_spec("numba"))
+    n_rows = evaluation.X.shape[0] * evaluation.columns.shape[0]
+    many = n_rows * evaluation.tile.entries >= MANY
+    return many and bool(importlib.util.find_spec("numba"))
 
 
-def _runner(program, dtype, n_pairs):
+def _runner(evaluation, program, dtype):
     """What runs a program."""
-    if _is_compiled(n_pairs):
+    if _is_compiled(evaluation):
         from sklearn_ntk._engine.image_numba import ImageNumbaProgram
 
         return ImageNumbaProgram(program, dtype)
@@ -188,19 +188,27 @@ class _OwnRows(Inputs):
         return pairs.replace(pixels=pixels)
 
 
+def _of_own(evaluation, X, n_jobs):
+    """What layers need to know of each row, by programs where that is worth it.
+
+    There must be no derivatives, and rows that meet themselves as any others.
+    """
+    plain = not (evaluation.dual or evaluation.tile.same)
+    many = X.shape[0] * evaluation.tile.entries >= OWN or _is_compiled(evaluation)
+    find = _deviations if plain and many else _of_own_pairs
+    return find(evaluation, X, n_jobs)
+
+
 def _deviations(evaluation, X, n_jobs):
-    """What layers need to know of each row, by compiled programs.
+    """What layers need to know of each row, by programs.
 
     Where that is standard deviations only; else by formulas. Of all pairs of pixels
-    programs need few: those that meet in a pool. There must be no derivatives, and
-    rows that meet themselves as any others.
+    compiled programs need few: those that meet in a pool.
     """
-    from sklearn_ntk._engine.image_numba import ImageNumbaProgram
-
     found = []
     try:
         while program := asked_variances(evaluation.evaluate, X, found):
-            runner = ImageNumbaProgram(program, np.float64)
+            runner = _runner(evaluation, program, np.float64)
             found.append(_of_program(runner, evaluation, X, len(found), n_jobs))
     except TracingError:
         return _of_own_pairs(evaluation, X, n_jobs)

@@ -14,6 +14,7 @@ __all__ = ["ImageNumpyProgram"]
 
 ENTRIES = 3 * 2**16  # pairs of pixels in a block: few calls, and buffers stay in cache
 WIDE = 128  # columns that inner loops are long enough with
+SOME = 64  # pairs of rows, one after the other
 
 
 class ImageNumpyProgram:
@@ -26,6 +27,8 @@ class ImageNumpyProgram:
     program : ImageProgram
     dtype : dtype
     """
+
+    width = SOME
 
     def __init__(self, program, dtype):
         nodes, self.spaces = program.nodes, program.spaces
@@ -88,6 +91,26 @@ class ImageNumpyProgram:
         outputs : list of array of shape (n, m)
         guarded : array of bool or None
         """
+        outputs, guarded = self._run(rows, columns, scratch)
+        return [value[0] for value in outputs], guarded
+
+    def of_pairs(self, i, j, scratch):
+        """The output for rows i of X with rows j of Y, and which are guarded.
+
+        Returns
+        -------
+        output : array of shape (n_pixels, n)
+        guarded : array of bool, shape (n,)
+        """
+        found, guarded = [], np.zeros(len(i), bool)
+        for k, (a, b) in enumerate(zip(i, j, strict=True)):
+            (output,), mask = self._run(slice(a, a + 1), slice(b, b + 1), scratch)
+            found.append(output[:, 0, 0].copy())
+            guarded[k] = mask is not None and mask[0, 0]
+        return np.stack(found, axis=1), guarded
+
+    def _run(self, rows, columns, scratch):
+        """The outputs, an array (pixels, n, m) each, and where they are not right."""
         arrays, known = scratch
         shape = rows.stop - rows.start, columns.stop - columns.start
         size = np.setbufsize(SMALL)
@@ -97,7 +120,7 @@ class ImageNumpyProgram:
         np.setbufsize(size)
         for value in outputs:
             if not np.isfinite(np.sum(value)):
-                wrong = ~np.isfinite(value)
+                wrong = ~np.isfinite(value).all(axis=0)
                 guarded = wrong if guarded is None else guarded | wrong
         return outputs, guarded
 

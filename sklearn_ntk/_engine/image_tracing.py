@@ -328,8 +328,10 @@ class PixelTrace(Trace):
 
     def series(self, terms, x):
         """A power series and its derivative, an operation each: terms may be many."""
-        rows = (row for side in zip(*terms, strict=True) for row in side)
-        args = self._node_of(x), float(len(terms)), *rows
+        a, b = (
+            [side[0].filled(row) for row in side] for side in zip(*terms, strict=True)
+        )
+        args = self._node_of(x), float(len(terms)), *a, *b
         return tuple(PixelPair(self, self._record(op, args)) for op in SERIES)
 
     def mapped_row(self, row, pixel_map, sides):

@@ -204,8 +204,7 @@ class Trace:
 
     def __init__(self):
         self.nodes, self.guards, self.boundaries, self.inputs = [], [], [], []
-        self._known = {}
-        self._rows = {}
+        self._known, self._rows, self._sampled = {}, {}, []
 
     def cosine(self, source):
         """A new input of the program, of pairs."""
@@ -231,7 +230,7 @@ class Trace:
         It would be kept until Python looks for cycles.
         """
         self.nodes, self.guards, self.inputs = [], [], []
-        self._known, self._rows = {}, {}
+        self._known, self._rows, self._sampled = {}, {}, []
 
     def boundary(self):
         """Note that a layer begins here."""
@@ -240,23 +239,23 @@ class Trace:
     def sampled(self, pair):
         """The values of a symbol for some pairs of different rows."""
         u, v = self.inputs[0]
-        known, rows = {}, _some_pairs(u.shape[0], v.shape[0], u is v)
+        rows = _some_pairs(u.shape[0], v.shape[0], u is v)
 
         def value(a):
             if isinstance(a, Row):
                 return a.values[rows[a.axis]]
-            if type(a) is not int:
-                return a
-            if a not in known:
-                op, args = self.nodes[a]
-                if op == "cosine":
-                    known[a] = _cosines(*self.inputs[args[0]], *rows)
-                else:
-                    known[a] = NUMPY[op](*map(value, args))
-            return known[a]
+            return self._sampled[a] if type(a) is int else a
 
+        node = self._node_of(pair)
         with np.errstate(all="ignore"):
-            return value(self._node_of(pair))
+            for index in range(len(self._sampled), len(self.nodes)):
+                op, args = self.nodes[index]
+                if op == "cosine":
+                    found = _cosines(*self.inputs[args[0]], *rows)
+                else:
+                    found = NUMPY[op](*map(value, args))
+                self._sampled.append(found)
+        return value(node)
 
     def apply(self, op, *args):
         """The result of an operation, computed where it concerns rows only."""

@@ -74,7 +74,7 @@ def _found(trace, phi, std, cos):
     cosines = np.abs(trace.sampled(cos))
     for degrees in sorted({DEGREES, 2 * trace.most_terms}):
         rows = RowSeries(phi, std, degrees)
-        for radius in _radii(cosines):
+        for radius in _radii(cosines, trace.widest):
             series = rows.truncated(radius, TOLERANCE, trace.most_terms)
             if series is not None and series.powers:
                 return rows, series, radius
@@ -89,13 +89,17 @@ def _coefficient_at_zero(phi, n):
     return SMALLEST * np.mean(phi.slope(np.array([-TINY, TINY]))) if n == 1 else 0.0
 
 
-def _radii(cosines):
-    """Radii that few of a sample of cosines are beyond; the best is the first."""
+def _radii(cosines, widest):
+    """Radii that few of a sample of cosines are beyond; the best is the first.
+
+    Nor are many beyond `widest`.
+    """
     middle, high = np.quantile(cosines, [0.5, 1.0 - FEW])
     wanted = middle + MARGIN * (high - middle)
     enough = next((r for r in RADII if r >= wanted), RADII[-1])
     for radius in reversed(RADII):
-        if radius <= enough and np.mean(cosines > radius) <= FEW:
+        beyond = cosines > min(radius, widest)
+        if radius <= enough and np.mean(beyond) <= FEW:
             yield radius
 
 
@@ -124,8 +128,7 @@ def _step(powers):
 def _in_steps(trace, terms, powers, x):
     """The sum over some powers, and its derivative."""
     lowest, highest, step = powers[0], powers[-1], _step(powers)
-    none = tuple(0.0 * row for row in terms[highest])
-    rows = [terms.get(n, none) for n in range(highest, lowest - 1, -step)]
+    rows = [terms.get(n, (0.0, 0.0)) for n in range(highest, lowest - 1, -step)]
     total, slope = trace.series(rows, trace.settled(trace.power(x, step)))
     # x**lowest * p(x**step), by the product and the chain rule
     slope = slope * step * trace.power(x, step - 1) if step > 1 else slope

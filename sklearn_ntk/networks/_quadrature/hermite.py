@@ -30,17 +30,24 @@ def _half_line(exponent, shifted):
 
 def fine_rule(top, shifted=False):
     """As `normal_rule`, for functions that may bend anywhere."""
-    exponent = min(52, max(0, int(np.ceil(np.log2(max(top, 1.0))))))
-    return _half_line(exponent, shifted)
+    return _half_line(_exponent(top), shifted)
 
 
-@lru_cache(maxsize=4)
+def _exponent(top):
+    return min(52, max(0, int(np.ceil(np.log2(max(top, 1.0))))))
+
+
 def hermite(top, degrees=_DEGREES):
     """Normalised Hermite polynomials at the nodes of `fine_rule`, times root weights.
 
     They have the degrees 0 to `degrees`.
     """
-    z, w = fine_rule(top)
+    return _hermite(_exponent(top), degrees)
+
+
+@lru_cache(maxsize=8)
+def _hermite(exponent, degrees):
+    z, w = _half_line(exponent, False)
     h = np.zeros((degrees + 1, z.size))
     h[0] = np.sqrt(w)
     h[1] = z * h[0]
