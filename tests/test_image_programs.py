@@ -28,6 +28,7 @@ from sklearn_ntk._engine.image_tracing import PixelTrace, asked_variances
 from sklearn_ntk._engine.images import tile_of
 from sklearn_ntk._engine.tracing import Trace
 from sklearn_ntk.networks import (
+    ELU,
     GELU,
     MLP,
     AvgPool,
@@ -45,6 +46,10 @@ from sklearn_ntk.networks import (
     Myrtle,
     ReLU,
     SelfAttention,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
 )
 from sklearn_ntk.networks._names import ACTIVATIONS
 from sklearn_ntk.networks._windows import windows_over
@@ -178,6 +183,55 @@ def test_every_activation_has_a_program(name, formulas):
         check_values(network, normal(5), formulas)
 
 
+SMOOTH = [Tanh(), Sigmoid(), Softplus(), SiLU()]
+
+
+def quiet():
+    """Duplicates and near-duplicates, an antipode, zeros, black pixels."""
+    X = 0.8 * normal()
+    X[1], X[2], X[3] = X[0], -X[0], 0.0
+    X[4, :10] = 0.0
+    X[8] = X[7] + 1e-7 * normal(1, seed=1)[0]
+    return read_only(X)
+
+
+def check_series(activation, switch):
+    """Programs of power series in the cosine, at all angles."""
+    conv = Conv(3, weight_variance=1.3, bias_variance=0.0)
+    layers = [conv, activation, AvgPool(2, 1), conv, activation]
+    for end in (GlobalAvgPool(), Flatten()):
+        network = on_images(*layers, end, Dense(), shape=(3, 4, 2))
+        assert program_of(network, quiet()) is not None
+        check_values(network, quiet(), switch)
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_power_series(activation, formulas):
+    check_series(activation, formulas)
+
+
+@pytest.mark.parametrize("activation", [Tanh(), SiLU()])
+def test_compiled_power_series(activation, compiled):
+    check_series(activation, compiled)
+
+
+def test_what_no_series_follows_is_left_to_formulas():
+    """Kinks, pixels of large variance, and of some that is almost none."""
+    for activation, X in (
+        (ELU(), quiet()),
+        (Tanh(), 1e3 * normal()),
+        (Sigmoid(), np.full((3, N_FEATURES), 1e-9)),
+    ):
+        layers = [Conv(3, bias_variance=0.0), activation, GlobalAvgPool()]
+        assert program_of(on_images(*layers), X) is None
+
+
+def test_angles_that_nobody_asks_for_are_not_guarded(formulas):
+    layers = [conv(), Tanh(), conv(), Tanh(), conv(), ReLU(), GlobalAvgPool()]
+    program = program_of(on_images(*layers), quiet())
+    assert len(program.guards) == 1
+
+
 def test_pixels_without_variance(formulas):
     """Black pixels, and no bias that would give them any."""
     X = few_levels().copy()
@@ -295,8 +349,8 @@ def test_a_single_pixel_that_grows(formulas):
     check_values(network, normal(), formulas)
 
 
-def program_of(network, n=3):
-    X = normal(n, int(np.prod(network.image_shape)))
+def program_of(network, X=None):
+    X = normal(3, int(np.prod(network.image_shape))) if X is None else X
 
     def evaluate(inputs):
         return [network.propagate(inputs).resolve().ntk]

@@ -62,32 +62,44 @@ def test_agrees_with_the_formulas(activation, depth, used, monkeypatch):
         assert_allclose(a, b, rtol=1e-12, atol=1e-13 * np.max(b))
 
 
+def test_deep_networks(used, monkeypatch):
+    X = rows()
+    network = MLP(25, "tanh", weight_variance=1.3, bias_variance=0.1)
+    (ours,) = gram(network, X)
+    assert len(used) == 25
+    monkeypatch.setattr(evaluation, "traced", lambda *a, **k: None)
+    (exact,) = gram(network, X)
+    assert_allclose(ours, exact, rtol=1e-11)
+
+
 def test_in_single_precision(used):
     (half,) = gram(MLP(2, "tanh"), rows(), dtype=np.float32)
     assert len(used) == 2
     assert_allclose(half, gram(MLP(2, "tanh"), rows())[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("gaps", [(0, 1, 4), (0, 1, 2), (0,)])
 @pytest.mark.parametrize("lowest", [0, 1, 2, 3])
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_series_and_its_derivative(lowest, step):
-    powers = lowest + step * np.array([0, 1, 4])
-    factors = dict(zip(powers.tolist(), [0.5, -2.0, 3.0], strict=True))
-    terms = {n: (a, 0.5) for n, a in factors.items()}
-    x = np.linspace(-0.9, 0.9, 7)
-
-    class Namespace(Trace):
-        def power(self, x, n):
-            return x**n
-
-        def settled(self, x):
-            return x
-
-    total, slope = series._with_slope(Namespace(), terms, x)
-    expected = sum(a * x**n for n, a in factors.items())
-    assert_allclose(total, 0.5 * expected, atol=1e-14)
-    expected = sum(a * n * x ** (n - 1) for n, a in factors.items() if n > 0)
-    assert_allclose(slope, 0.5 * expected, atol=1e-14)
+@pytest.mark.parametrize("apart", [(), (0,), (0, 1)])
+def test_a_series_and_its_derivative(gaps, lowest, step, apart):
+    rng, trace = np.random.default_rng(0), Trace()
+    angles = rng.uniform(0.0, 6.0, (2, 9))
+    cos = trace.cosine(tuple(np.stack([np.cos(angles), np.sin(angles)], axis=-1)))
+    powers = {*apart, *(lowest + step * np.array(gaps)).tolist()}
+    terms = {
+        n: tuple(trace.row(axis, rng.standard_normal(9)) for axis in (0, 1))
+        for n in powers
+    }
+    total, slope = series._with_slope(trace, terms, cos)
+    x = trace.sampled(cos)
+    expected, expected_slope = 0.0 * x, 0.0 * x
+    for n, (a, b) in terms.items():
+        factor = trace.sampled(a * b)
+        expected += factor * x**n
+        expected_slope += factor * n * x ** max(n - 1, 0)
+    assert_allclose(trace.sampled(total) + 0.0 * x, expected, atol=1e-13)
+    assert_allclose(trace.sampled(slope) + 0.0 * x, expected_slope, atol=1e-13)
 
 
 def test_few_pairs_are_left_to_the_formulas():

@@ -5,6 +5,7 @@ import operator
 import numpy as np
 
 from sklearn_ntk._engine.devices import data_type, like, namespace
+from sklearn_ntk._engine.power_series import derivative, power_series
 from sklearn_ntk._engine.program import operands
 from sklearn_ntk._engine.tracing import Row
 
@@ -30,6 +31,8 @@ OPERATORS = {
     "xor": operator.xor,
     "not": operator.invert,
     "copy": operator.pos,
+    "series": power_series,
+    "slope": derivative,
 }
 
 

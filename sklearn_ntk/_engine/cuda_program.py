@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from sklearn_ntk._engine.devices import like
+from sklearn_ntk._engine.power_series import SERIES
 
 __all__ = ["CudaProgram", "cuda_source"]
 
@@ -144,7 +145,7 @@ def cuda_source(segment, real="double"):
     -------
     str
     """
-    n_inputs = len(segment.inputs)
+    n_inputs, is_series = len(segment.inputs), segment.code[0][0] in SERIES
     places = "row", "column", "n_rows", "n_columns", "stride_x", "stride_y"
     results = list(zip(range(len(segment.results)), segment.results, strict=True))
     parameters = [
@@ -158,11 +159,11 @@ def cuda_source(segment, real="double"):
         "const long long k = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
         "if (k >= n_rows * n_columns) return;",
         "const long long i = row + k / n_columns, j = column + k % n_columns;",
-        *_loads(real, "x", segment.rows_x, "i"),
-        *_loads(real, "y", segment.rows_y, "j"),
+        *([] if is_series else _loads(real, "x", segment.rows_x, "i")),
+        *([] if is_series else _loads(real, "y", segment.rows_y, "j")),
         *(f"const {real} s{k} = s[{k}];" for k in range(len(segment.numbers))),
         *(f"const {real} v{k} = p{k}[k];" for k in range(n_inputs)),
-        *_operations(segment.code, n_inputs),
+        *_operations(segment, real),
         *(f"o{k}[k] = {result};" for k, result in results),
         *(f"guarded[k] |= {guard};" for guard in segment.guards),
     ]
@@ -185,7 +186,22 @@ def _loads(real, axis, rows, index):
         yield f"const {kind} {axis}{k} = {axis}[{place}]{test};"
 
 
-def _operations(code, n_inputs):
-    for k, (op, *args) in enumerate(code, start=n_inputs):
+def _operations(segment, real):
+    if segment.code[0][0] in SERIES:
+        yield from _series(segment, real)
+        return
+    for k, (op, *args) in enumerate(segment.code, start=len(segment.inputs)):
         function = f"{op}({', '.join(['{}'] * len(args))})"
         yield f"const auto v{k} = {EXPRESSIONS.get(op, function).format(*args)};"
+
+
+def _series(segment, real):
+    """A segment of a power series, which is alone there, and of its derivative."""
+    yield f"{real} total = 0, slope = 0;"
+    yield "for (long long m = 0; m < (long long)s0; ++m) {"
+    yield "    slope = slope * v0 + total;"
+    yield "    total = total * v0 + x[m * stride_x + i] * y[m * stride_y + j];"
+    yield "}"
+    values = dict(zip(SERIES, ("total", "slope"), strict=True))
+    for k, (op, *_) in enumerate(segment.code, start=1):
+        yield f"const auto v{k} = {values[op]};"

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 from sklearn_ntk._engine.program import Program, Segment, operands
-from sklearn_ntk._engine.tracing import SERIES
 
 __all__ = ["ImageProgram", "Step"]
 
@@ -119,23 +118,17 @@ class ImageProgram(Program):
                 steps.append(step)
             else:
                 piece.append(index)
-                if not self._go_on(phases, index):
+                following = index + 1
+                if following == len(phases) or not (
+                    phases[following] == phases[index]
+                    and self._goes_on(piece, following)
+                ):
                     segment = Segment.of(self.nodes, piece, last, guards, finals)
                     self.segments[len(steps)] = segment
                     steps.append(
                         Step("segment", space, segment.inputs, segment.outputs)
                     )
                     piece = []
-
-
-    def _go_on(self, phases, index):
-        """Whether the next node is of the same segment."""
-        if index + 1 == len(phases) or phases[index + 1] != phases[index]:
-            return False
-        node, following = self.nodes[index : index + 2]
-        if node.op not in SERIES and following.op not in SERIES:
-            return True
-        return following.op in SERIES and node.matches(node.op, *following.args)
 
 
 def _renumbered(node, new):

@@ -30,7 +30,6 @@ from sklearn_ntk._engine.generic import (
 from sklearn_ntk._engine.image_program import ImageProgram
 from sklearn_ntk._engine.tracing import (
     NUMPY,
-    SERIES,
     Node,
     Pair,
     Row,
@@ -253,7 +252,7 @@ class PixelTrace(Trace):
     """
 
     pair_type, row_type = PixelPair, PixelRow
-    enough, most_terms = 0, 448
+    enough = 0
     widest = 1.0  # `sin` looks after angles
 
     def __init__(self, dtype):
@@ -325,14 +324,6 @@ class PixelTrace(Trace):
         """Symbols for numbers of the rows that two others are of, joined."""
         new_x, new_y = super().rows_like(x, y, values)
         return new_x, new_x.turned() if y.twin is x else new_y
-
-    def series(self, terms, x):
-        """A power series and its derivative, an operation each: terms may be many."""
-        a, b = (
-            [side[0].filled(row) for row in side] for side in zip(*terms, strict=True)
-        )
-        args = self._node_of(x), float(len(terms)), *a, *b
-        return tuple(PixelPair(self, self._record(op, args)) for op in SERIES)
 
     def mapped_row(self, row, pixel_map, sides):
         """The numbers of pixels of rows after a linear map."""

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn_ntk._engine import vector_math
 from sklearn_ntk._engine.factors import Factors
 from sklearn_ntk._engine.numba_series import source_of_series
-from sklearn_ntk._engine.tracing import SERIES
+from sklearn_ntk._engine.power_series import SERIES
 
 __all__ = ["NumbaProgram", "compiled", "source_of"]
 

@@ -4,8 +4,9 @@ import numpy as np
 
 from sklearn_ntk._engine.blocks import above_diagonal
 from sklearn_ntk._engine.factors import Factors
+from sklearn_ntk._engine.power_series import SERIES, write_derivative, write_series
 from sklearn_ntk._engine.program import operands
-from sklearn_ntk._engine.tracing import NUMPY, SERIES, Node, Row
+from sklearn_ntk._engine.tracing import NUMPY, Node, Row
 
 __all__ = ["FUNCTIONS", "SMALL", "NumpyProgram", "allocated", "buffers"]
 
@@ -48,28 +49,6 @@ def _within(x, low, high, out):
         np.logical_and(out, x > low, out=out)
 
 
-def _series(x, count, *rows, out):
-    """The sum of ``a * b * x**n``, with rows a and then rows b, the highest first."""
-    rows = zip(rows[: int(count)], rows[int(count) :], strict=True)
-    np.multiply(*next(rows), out=out)
-    term = np.empty_like(out)
-    for a, b in rows:
-        np.multiply(out, x, out=out)
-        np.multiply(a, b, out=term)
-        np.add(out, term, out=out)
-
-
-def _slope(x, count, *rows, out):
-    """The derivative of such a sum."""
-    degrees = np.arange(count - 1.0, 0.0, -1.0)
-    if not len(degrees):
-        out[...] = 0.0
-        return
-    a = [n * row for n, row in zip(degrees, rows, strict=False)]
-    b = rows[int(count) :][: len(degrees)]
-    _series(x, len(degrees), *a, *b, out=out)
-
-
 FUNCTIONS = {
     **NUMPY,
     "asin": np.arcsin,
@@ -77,8 +56,8 @@ FUNCTIONS = {
     "where": _where,
     "put": _put,
     "within": _within,
-    "series": _series,
-    "slope": _slope,
+    "series": write_series,
+    "slope": write_derivative,
 }
 
 

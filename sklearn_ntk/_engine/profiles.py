@@ -16,6 +16,7 @@ from numpy.polynomial import chebyshev
 from scipy import sparse
 
 from sklearn_ntk._engine.generic import TracedInputs
+from sklearn_ntk._engine.power_series import SERIES
 from sklearn_ntk._engine.program import Program
 from sklearn_ntk._engine.sphere import (
     ACCURACY,
@@ -130,7 +131,13 @@ class _ShortTrace(Trace):
 
 
 def _cost(nodes):
-    return sum(COSTS.get(node.op, 1) for node in nodes)
+    return sum(_cost_of(node) for node in nodes)
+
+
+def _cost_of(node):
+    if node.op in SERIES:
+        return 2 * int(node.args[1])
+    return COSTS.get(node.op, 1)
 
 
 class Shortcut:

@@ -3,9 +3,10 @@
 from copy import copy
 from dataclasses import dataclass
 
+from sklearn_ntk._engine.power_series import SERIES
 from sklearn_ntk._engine.tracing import Row
 
-__all__ = ["Program", "Segment"]
+__all__ = ["Program", "Segment", "operands"]
 
 LENGTH = 12  # operations below which layers are joined in a segment
 
@@ -78,24 +79,29 @@ class Program:
             The same layer gives the same code, so that a network of many layers has
             few different ones.
         """
-        last, guards = self.last_uses(), set(self.guards)
+        last, ends = self.last_uses(), (set(self.guards), set(self.outputs))
         masks = [i for i in self.order if self.nodes[i].is_mask]
-        pieces, piece = [], []
+        pieces = []
         for index in self.order:
-            if (
-                len(piece) >= LENGTH
-                and any(piece[-1] < end <= index for end in self.boundaries)
+            goes = bool(pieces) and self._goes_on(pieces[-1], index)
+            if not goes or (
+                len(pieces[-1]) >= LENGTH
+                and any(pieces[-1][-1] < end <= index for end in self.boundaries)
                 and not any(i < index <= last.get(i, -1) for i in masks)
             ):
-                pieces.append(piece)
-                piece = []
-            piece.append(index)
-        if len(piece) < LENGTH and pieces:
-            pieces[-1] += piece
-        else:
-            pieces.append(piece)
-        ends = guards, set(self.outputs)
+                pieces.append([])
+            pieces[-1].append(index)
+        *_, before, piece = [], *pieces
+        if before and len(piece) < LENGTH and self._goes_on(before, piece[0]):
+            before += pieces.pop()
         return [Segment.of(self.nodes, piece, last, *ends) for piece in pieces]
+
+    def _goes_on(self, piece, index):
+        """Whether a node may be of the segment of those before: a series is alone."""
+        node, following = self.nodes[piece[-1]], self.nodes[index]
+        if node.op not in SERIES and following.op not in SERIES:
+            return True
+        return following.op in SERIES and node.matches(node.op, *following.args)
 
 
 def operands(node):

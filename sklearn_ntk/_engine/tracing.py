@@ -20,10 +20,10 @@ from sklearn_ntk._engine.devices import (
     namespace,
 )
 from sklearn_ntk._engine.forward_mode import Dual
+from sklearn_ntk._engine.power_series import SERIES, derivative, power_series
 
 __all__ = [
     "NUMPY",
-    "SERIES",
     "SOURCES",
     "Node",
     "Pair",
@@ -37,8 +37,6 @@ __all__ = [
 COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 LOGICAL = {"and", "or", "xor", "not", "within"}
 SOURCES = {"cosine", "product", "map", "mix"}  # what is not computed of each pair alone
-SERIES = "series", "slope"  # power series, and their derivatives
-STEP = 8  # terms after which another piece of code begins, mostly the same
 SAMPLE = 2048  # pairs that values of a symbol are looked at for
 
 # How an operation acts on arrays: on rows while tracing, on blocks later.
@@ -77,6 +75,8 @@ NUMPY = {
     "minimum": np.minimum,
     "copysign": np.copysign,
     "copy": np.positive,
+    "series": power_series,
+    "slope": derivative,
 }
 
 
@@ -199,7 +199,7 @@ class Trace:
     bool = bool
     pair_type, row_type = Pair, Row
     enough = 2**18  # pairs, for which work on each row is worth its while
-    most_terms = 128  # of a series
+    most_terms = 448  # of a series
     widest = 1.0 - 1e-3  # cosine of an angle that `1 - cos` is exact enough for
 
     def __init__(self):
@@ -416,13 +416,9 @@ class Trace:
             The rows a and b of each power of x, down to the first.
         x : Pair
         """
-        total, slope = 0.0, 0.0
-        for k, (a, b) in enumerate(terms):
-            slope = slope * x + total
-            total = total * x + a * b
-            if k % STEP == 0:
-                self.boundary()
-        return total, slope
+        a, b = zip(*terms, strict=True)
+        args = self._node_of(x), float(len(terms)), *a, *b
+        return tuple(self.pair_type(self, self._record(op, args)) for op in SERIES)
 
     def power(self, x, power):
         """``x**power``; a tower of products where the power is a small integer."""

@@ -128,7 +128,8 @@ def _step(powers):
 def _in_steps(trace, terms, powers, x):
     """The sum over some powers, and its derivative."""
     lowest, highest, step = powers[0], powers[-1], _step(powers)
-    rows = [terms.get(n, (0.0, 0.0)) for n in range(highest, lowest - 1, -step)]
+    zero = tuple(trace.row(a.axis, 0.0 * a.values) for a in terms[highest])
+    rows = [terms.get(n, zero) for n in range(highest, lowest - 1, -step)]
     total, slope = trace.series(rows, trace.settled(trace.power(x, step)))
     # x**lowest * p(x**step), by the product and the chain rule
     slope = slope * step * trace.power(x, step - 1) if step > 1 else slope
