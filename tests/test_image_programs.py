@@ -232,6 +232,19 @@ def test_angles_that_nobody_asks_for_are_not_guarded(formulas):
     assert len(program.guards) == 1
 
 
+def test_equal_pixels_are_parallel_behind_a_power_series(formulas, monkeypatch):
+    X = normal().copy()
+    X[1, :12] = X[0, :12]
+    layers = [conv(), Tanh(), conv(), SiLU(), conv(), ReLU(), GlobalAvgPool()]
+    network = on_images(*layers, Dense())
+    formulas(on=True)
+    expected = gram(network, X)
+    formulas(on=False)
+    monkeypatch.setattr(image_evaluation.ImageBlocks, "_exact", None)
+    monkeypatch.setattr(evaluation.Evaluation, "itself", None)
+    assert_close(gram(network, X), expected, 1e-13)
+
+
 def test_pixels_without_variance(formulas):
     """Black pixels, and no bias that would give them any."""
     X = few_levels().copy()

@@ -55,13 +55,14 @@ def as_series(trace, phi, std_x, std_y, cos):
     def symbols(values):
         return trace.rows_like(std_x, std_y, values)
 
-    size = np.where(zero, abs(_coefficient_at_zero(phi, 0)), rows.size)
-    unit = np.where(size > 0.0, size, 1.0)
-    terms = {}
-    for n, a in zip(series.powers, series.coef / unit, strict=True):
-        if zero.any():
-            a = np.where(zero, _coefficient_at_zero(phi, n) / unit, a)
-        terms[n] = symbols(a)
+    size, coef = rows.size, series.coef
+    if zero.any():
+        size = np.where(zero, abs(phi.value(np.zeros(1))), size)
+        coef = np.where(zero, _at_zero(phi, series.powers)[:, None], coef)
+    # at all angles that of the terms left: equal rows then are parallel to rounding
+    unit = np.sqrt(np.sum(coef**2, axis=0)) if radius == 1.0 else size
+    unit = np.where(unit > 0.0, unit, 1.0)
+    terms = dict(zip(series.powers, map(symbols, coef / unit), strict=True))
     cosine, slope = _with_slope(trace, terms, cos)
     cosine = trace.settled(cosine)
     sine = trace.sqrt((1.0 - cosine) * (1.0 + cosine))
@@ -81,12 +82,11 @@ def _found(trace, phi, std, cos):
     raise TracingError("nearly parallel rows, or a series of many terms")
 
 
-def _coefficient_at_zero(phi, n):
-    """The coefficient of a row of zeros, which is at a right angle to all others."""
-    if n == 0:
-        return phi.value(np.zeros(1))[0]
-    # the derivative may jump
-    return SMALLEST * np.mean(phi.slope(np.array([-TINY, TINY]))) if n == 1 else 0.0
+def _at_zero(phi, powers):
+    """Coefficients of a row of zeros, which is at a right angle to all others."""
+    slope = np.mean(phi.slope(np.array([-TINY, TINY])))  # which may jump
+    first = {0: phi.value(np.zeros(1))[0], 1: SMALLEST * slope}
+    return np.array([first.get(n, 0.0) for n in powers])
 
 
 def _radii(cosines, widest):
