@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from sklearn_ntk.networks._quadrature.kernel import Moments, PairLayout, Rows, reshaped
+from sklearn_ntk.networks._quadrature.kernel import Moments, Rows
+from sklearn_ntk.networks._quadrature.layout import RowPairs, in_blocks
 from sklearn_ntk.networks._quadrature.rules import graded, panels
 
 __all__ = ["HermiteKernel", "NumericFunction"]
@@ -96,19 +97,14 @@ class HermiteKernel:
         self.phi, self.error = phi, 0.0
 
     def moments(self, std_x, std_y, cos, sin, gradient=False):
-        """Moments of a block, (n, 1) against (1, m), or of pairs of any shape."""
-        if std_x.ndim == 2 and std_x.shape[1] == std_y.shape[0] == 1:
-            return self._run((std_x[:, 0], std_y[0], cos, sin), gradient)
-        shape = np.broadcast_shapes(std_x.shape, std_y.shape, cos.shape, sin.shape)
-        flat = [np.broadcast_to(a, shape).ravel() for a in (std_x, std_y, cos, sin)]
-        moments = self._run(flat, gradient)
-        return reshaped(moments, shape, std_x.shape, std_y.shape)
+        """Moments of pairs of any shape; see `in_blocks`."""
 
-    def _run(self, pairs, gradient):
-        expansion = _Expansion(self.phi, *pairs)
-        found = expansion.run(gradient)
-        self.error = max(self.error, expansion.error())
-        return found
+        def run(*pairs):
+            expansion = _Expansion(self.phi, *pairs)
+            self.error = max(self.error, expansion.error())
+            return expansion.run(gradient)
+
+        return in_blocks(run, std_x, std_y, cos, sin)
 
 
 class _ExpandedRows(Rows):
@@ -144,18 +140,20 @@ class _ExpandedRows(Rows):
         return np.where(self.A > 1e-150, error, 0.0)
 
 
-class _Expansion(PairLayout):
-    def __init__(self, phi, std_x, std_y, cos, sin):
-        super().__init__(std_x, std_y, cos, sin)
+class _Expansion(RowPairs):
+    def __init__(self, phi, std_x, std_y, cos, sin, index):
         self.phi, self.size = phi, np.abs(cos)
         top = min(max(std_x.max(initial=1.0), std_y.max(initial=1.0)), 2.0**50)
-        self.x = _ExpandedRows(phi, std_x, top)
-        self.y = self.x if self.same_rows else _ExpandedRows(phi, std_y, top)
+
+        def rows(std):
+            return _ExpandedRows(phi, std, top)
+
+        super().__init__(rows, std_x, std_y, cos, sin, index)
 
     def run(self, gradient):
         x, y, itself = self.x, self.y, self.itself
         near = self.sin**2 / (1.0 + self.size)
-        parallel, rest = self._parallel(x.y, y.y, x.a, y.a)
+        parallel, rest = self._parallel()
         gap = parallel + near * self._means(x.a, y.a)
         gap = gap + rest * (1.0 - self.size**_DEGREES)
         slope = self._sum(x.b, y.b)
@@ -167,8 +165,7 @@ class _Expansion(PairLayout):
         p = self.phi.degree - 1.0
         excess = self.along_x(x.excess**p) * self.along_y(y.excess**p)
         return Moments(
-            out_x=self.along_x(x.out), out_y=self.along_y(y.out),
-            d_out_x=self.along_x(x.d_out), d_out_y=self.along_y(y.d_out),
+            out_x=x.out, out_y=y.out, d_out_x=x.d_out, d_out_y=y.d_out,
             gap=np.where(itself, 0.0, np.clip(gap, 0.0, 2.0)), slope=slope * excess,
             negative=self.negative, **fields,
         )  # fmt: skip
@@ -187,49 +184,22 @@ class _Expansion(PairLayout):
         rest_y = np.maximum(0.0, y.slope_square - np.sum(y.b**2, axis=1))
         return np.sqrt(self.along_x(rest_x) * self.along_y(rest_y))
 
-    def _products(self, left, right):
-        """E over z of rows' products, from +1 or from -1 as a pair needs it."""
-        out = 0.0
-        for end in (False, True):
-            mask = self.negative == end
-            if np.any(mask):
-                other = right[::-1] if end else right
-                value = (
-                    np.tensordot(left, other, ((0, 2), (0, 2)))
-                    if self.block
-                    else np.einsum("snk,snk->n", left, other)
-                )
-                out = np.where(mask, -value if end else value, out)
-        return out
-
-    def _parallel(self, y_x, y_y, a_x, a_y):
-        whole = self._products(y_x, y_y)
-        kept = self._terms(a_x, a_y)
-        out = 1.0 - whole
-        close = np.nonzero(out < 1e-4)
-        i, j = close if self.block else (close[0], close[0])
-        for start in range(0, i.size, 256):
-            part = slice(start, start + 256)
-            sign = self.sign[close][part][:, None]
-            other = y_y[:, j[part]]
-            other = sign * np.where(sign > 0, other, other[::-1])
-            gap = y_x[:, i[part]] - other
-            where = tuple(index[part] for index in close)
-            out[where] = 0.5 * np.einsum("snk,snk->n", gap, gap)
-        return out, np.where(np.abs(whole - kept) < 1e-13, 0.0, whole - kept)
+    def _parallel(self):
+        """The gap at an angle of 0, and what the terms leave out of its cosine."""
+        whole = self.expectations(self.x.y, self.y.y)
+        gap = 1.0 - whole
+        close = gap < 1e-4
+        gap[close] = self.parallel_at(close)
+        rest = whole - self._terms(self.x.a, self.y.a)
+        return gap, np.where(np.abs(rest) < 1e-13, 0.0, rest)
 
     def _terms(self, left, right):
         """The sum of all terms at an angle of 0, from +1 or from -1."""
-        even, odd = (self._product(left[:, k::2], right[:, k::2]) for k in (0, 1))
+        even, odd = (self.products(left[:, k::2], right[:, k::2]) for k in (0, 1))
         return odd + self.sign * even
 
-    def _product(self, left, right):
-        return left @ right.T if self.block else np.sum(left * right, axis=1)
-
     def _term(self, left, right, n):
-        if self.block:
-            return left[:, n, None] * right[:, n]
-        return left[:, n] * right[:, n]
+        return self.along_x(left[:, n]) * self.along_y(right[:, n])
 
     def _means(self, left, right):
         r"""(sum_n a a' (1 - |cos|^n)) / (1 - |cos|), signs as a pair needs them."""
@@ -253,7 +223,7 @@ class _Expansion(PairLayout):
         gaps = []
         for a, b in (((x.d_y, x.d_a), (y.y, y.a)), ((x.y, x.a), (y.d_y, y.d_a))):
             turn = near * self._means(a[1], b[1])
-            gaps.append(np.where(itself, 0.0, turn - self._products(a[0], b[0])))
+            gaps.append(np.where(itself, 0.0, turn - self.expectations(a[0], b[0])))
         gain = self.along_x(x.std / x.A) * self.along_y(y.std / y.A)
         gaps.append(self.sign * gain * self.sin * slope)
         n = np.arange(1, x.b.shape[1])

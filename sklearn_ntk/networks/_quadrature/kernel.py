@@ -13,9 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from sklearn_ntk.networks._quadrature.layout import RowPairs, in_blocks
 from sklearn_ntk.networks._quadrature.rules import normal_rule
 
-__all__ = ["GaussKernel", "Moments", "Rows", "reshaped"]
+__all__ = ["GaussKernel", "Moments", "Rows"]
 
 _SMALLEST, _LARGEST = 1e-300, 2.0**50
 _CLOSE = 1e-4
@@ -129,58 +130,23 @@ class GaussKernel:
         self.coef = np.asarray(coef, dtype=float)
 
     def moments(self, std_x, std_y, cos, sin, gradient=False):
-        """Moments of a block, (n, 1) against (1, m), or of pairs of any shape."""
-        if std_x.ndim == 2 and std_x.shape[1] == std_y.shape[0] == 1:
-            return _Evaluation(self, std_x[:, 0], std_y[0], cos, sin).run(gradient)
-        shape = np.broadcast_shapes(std_x.shape, std_y.shape, cos.shape, sin.shape)
-        flat = [np.broadcast_to(a, shape).ravel() for a in (std_x, std_y, cos, sin)]
-        moments = _Evaluation(self, *flat).run(gradient)
-        return reshaped(moments, shape, std_x.shape, std_y.shape)
+        """Moments of pairs of any shape; see `in_blocks`."""
+
+        def run(*pairs):
+            return _Evaluation(self, *pairs).run(gradient)
+
+        return in_blocks(run, std_x, std_y, cos, sin)
 
 
-def reshaped(moments, shape, shape_x, shape_y):
-    """Moments of pairs in their shape, and of rows in that of standard deviations."""
-    for name, field in vars(moments).items():
-        if isinstance(field, tuple):
-            field = tuple(f.reshape(shape) for f in field)
-        elif field is not None:
-            field = field.reshape(shape)
-        setattr(moments, name, field)
-    for side, lengths in (("x", shape_x), ("y", shape_y)):
-        part = tuple(map(slice, lengths))
-        for name in (f"out_{side}", f"d_out_{side}"):
-            field = getattr(moments, name)
-            setattr(moments, name, None if field is None else field[part])
-    return moments
-
-
-class PairLayout:
-    """Rows against rows: all pairs of a block, or those of a diagonal."""
-
-    def __init__(self, std_x, std_y, cos, sin):
-        self.block = cos.ndim == 2
-        self.cos, self.sin = cos, sin
-        self.negative = cos < 0
-        self.sign = np.where(self.negative, -1.0, 1.0)
-        equal = self.along_x(std_x) == self.along_y(std_y)
-        parallel = (sin == 0) & ~self.negative
-        self.itself = equal & (parallel | (self.along_x(std_x) == 0))
-        self.same_rows = std_x is std_y or np.array_equal(std_x, std_y)
-
-    def along_x(self, row):
-        return row[:, None] if self.block else row
-
-    def along_y(self, row):
-        return row[None, :] if self.block else row
-
-
-class _Evaluation(PairLayout):
-    def __init__(self, kernel, std_x, std_y, cos, sin):
-        super().__init__(std_x, std_y, cos, sin)
+class _Evaluation(RowPairs):
+    def __init__(self, kernel, std_x, std_y, cos, sin, index):
         self.phi, self.table, self.coef = kernel.phi, kernel.table, kernel.coef
         top = max(std_x.max(initial=0.0), std_y.max(initial=0.0))
-        self.x = Rows(self.phi, std_x, top)
-        self.y = self.x if self.same_rows else Rows(self.phi, std_y, top)
+
+        def rows(std):
+            return Rows(self.phi, std, top)
+
+        super().__init__(rows, std_x, std_y, cos, sin, index)
         self.t = sin / (1.0 + np.abs(cos))
 
     def run(self, gradient):
@@ -191,7 +157,7 @@ class _Evaluation(PairLayout):
             slope = np.where(itself, self.along_x(x.slope_square), slope)
         d_out = None, None
         if gradient:
-            d_out = self.along_x(x.d_out), self.along_y(y.d_out)
+            d_out = x.d_out, y.d_out
             half = 0.5 * self.along_x(x.d_slope_square)
             d_gap = [np.where(itself, 0.0, d) for d in d_gap]
             d_slope = [
@@ -201,9 +167,8 @@ class _Evaluation(PairLayout):
             d_gap, d_slope = self._unscaled(d_gap, d_slope)
         power = self.phi.degree - 1.0
         slope = slope * self._excess(power, power)
-        out = [self.along_x(x.out), self.along_y(y.out)]
         return Moments(
-            out_x=out[0], out_y=out[1], d_out_x=d_out[0], d_out_y=d_out[1],
+            out_x=x.out, out_y=y.out, d_out_x=d_out[0], d_out_y=d_out[1],
             gap=gap, slope=slope, negative=self.negative,
             d_gap=d_gap, d_slope=d_slope,
         )  # fmt: skip
@@ -228,77 +193,41 @@ class _Evaluation(PairLayout):
         if np.all(itself):
             zeros = [np.zeros(t.shape)] * 3
             return zeros[0], zeros[0], *((zeros, zeros) if gradient else (None, None))
-        values = self.table.evaluate(
-            self.coef, x.std, y.std, t, self.negative, itself, gradient
-        )
+        values = self._from_table(gradient)
         W, S = values[:2]
         near = sin * t  # 1 - |cos|
         gain_x, gain_y = self.along_x(x.std / x.A), self.along_y(y.std / y.A)
         turn = gain_x * gain_y * near * W
         gap = self._parallel() + turn
         close = (gap < _CLOSE) & ~itself
-        gap[close] = self._parallel_at(close) + turn[close]
+        gap[close] = self.parallel_at(close) + turn[close]
         if not gradient:
             return gap, S, None, None
         d_gain_x = self.along_x(1.0 / x.std - x.d_A / x.A)
         d_gain_y = self.along_y(1.0 / y.std - y.d_A / y.A)
         d_x, d_y = self._parallel_slopes()
-        d_x[close], d_y[close] = self._parallel_slopes_at(close)
+        d_x[close], d_y[close] = self.parallel_slopes_at(close)
         d_x = d_x + turn * d_gain_x + gain_x * gain_y * near * values[2]
         d_y = d_y + turn * d_gain_y + gain_x * gain_y * near * values[4]
         d_gap = [d_x, d_y, self.sign * gain_x * gain_y * sin * S]
         d_slope = [values[3], values[5], self.sign * values[6] * 0.5 * (1.0 + t * t)]
         return gap, S, d_gap, d_slope
 
-    def _products(self, left, right):
-        """E[f(z) g(z)] of rows or, where the pair is `negative`, E[f(z) g(-z)]."""
-        left, out = np.concatenate(left, axis=1), 0.0
-        for end in (False, True):
-            mask = self.negative == end
-            if np.any(mask):
-                other = np.concatenate(right[::-1] if end else right, axis=1)
-                value = left @ other.T if self.block else np.sum(left * other, axis=1)
-                out = np.where(mask, value, out)
-        return out
+    def _from_table(self, gradient):
+        pairs, index = (self.t, self.negative, self.itself), None
+        if self.index is not None:
+            pairs, index = [a.ravel() for a in pairs], self.flat_index
+        values = self.table.evaluate(
+            self.coef, self.x.std, self.y.std, *pairs, gradient, index
+        )
+        return values.reshape(-1, *self.t.shape)
 
     def _parallel(self):
-        return 1.0 - self.sign * self._products(self.x.y, self.y.y)
+        return 1.0 - self.expectations(self.x.y, self.y.y)
 
     def _parallel_slopes(self):
         x, y = self.x, self.y
         return (
-            -self.sign * self._products(x.d_y, y.y),
-            -self.sign * self._products(x.y, y.d_y),
+            -self.expectations(x.d_y, y.y),
+            -self.expectations(x.y, y.d_y),
         )
-
-    def _rows_at(self, close):
-        index = np.nonzero(close)
-        i, j = index if self.block else (index[0], index[0])
-        negative = self.negative[close]
-        step = max(1, 2**20 // self.x.y[0].size * len(self.x.std))
-        for start in range(0, i.size, step):
-            part = slice(start, start + step)
-            yield part, i[part], j[part], np.where(negative[part], -1.0, 1.0)
-
-    def _other(self, j, sign, derivative=False):
-        y = self.y.d_y if derivative else self.y.y
-        plus = sign[:, None] > 0
-        y = y[:, j]
-        return sign[:, None] * np.where(plus, y, y[::-1])
-
-    def _parallel_at(self, close):
-        """Half the mean square of the difference: no cancellation."""
-        out = np.zeros(np.count_nonzero(close))
-        for part, i, j, sign in self._rows_at(close):
-            d = self.x.y[:, i] - self._other(j, sign)
-            out[part] = 0.5 * np.einsum("snk,snk->n", d, d)
-        return out
-
-    def _parallel_slopes_at(self, close):
-        d_x, d_y = np.zeros((2, np.count_nonzero(close)))
-        for part, i, j, sign in self._rows_at(close):
-            d = self.x.y[:, i] - self._other(j, sign)
-            d_x[part] = np.einsum("snk,snk->n", d, self.x.d_y[:, i])
-            other = self._other(j, sign, derivative=True)
-            d_y[part] = -np.einsum("snk,snk->n", d, other)
-        return d_x, d_y

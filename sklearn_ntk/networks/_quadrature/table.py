@@ -2,19 +2,20 @@ r"""Tables of E[phi'(u) phi'(v)], built as they are needed.
 
 Standard deviations are cut into octaves and :math:`t = \tan(\vartheta/2)` into
 pieces as fine as the octaves ask for. A *cell*, two octaves and a piece, holds a
-polynomial in each variable. Evaluation in a block is one small matrix product
-per degree in t and a Clenshaw step. Where there are few pairs in a cell, or the
-standard deviations are large, what the table is made of is computed for each pair.
+polynomial in each variable. Where there are few pairs in a cell, or the standard
+deviations are large, what the table is made of is computed for each pair.
 """
 
 import threading
 from collections import Counter
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
 from sklearn_ntk.networks._quadrature.rules import chebyshev_nodes, chebyshev_transform
+from sklearn_ntk.networks._quadrature.series import BlockSeries, PairSeries, taken
 
 __all__ = ["SlopeTable", "octave"]
 
@@ -45,6 +46,12 @@ def _std_nodes(index):
     return top * 2.0 ** (0.5 * (x - 1.0))
 
 
+@lru_cache(maxsize=1)
+def _slope_transform():
+    """From values at nodes to coefficients of the interpolant's derivative."""
+    return chebyshev.chebder(np.eye(_NODES)) @ chebyshev_transform(_NODES)
+
+
 def std_weights(index, std):
     """Weights of the nodes of an octave in interpolation, and their derivatives."""
     _, top = _ends(index)
@@ -52,12 +59,10 @@ def std_weights(index, std):
         x, slope = 2.0 * std / top - 1.0, np.full_like(std, 2.0 / top)
     else:
         x, slope = 2.0 * np.log2(std / top) + 1.0, 2.0 / (np.log(2.0) * std)
-    transform = chebyshev_transform(_NODES)
     angle = np.arccos(np.clip(x, -1.0, 1.0))
     basis = np.cos(angle[:, None] * np.arange(_NODES))
-    lower = chebyshev.chebder(np.eye(_NODES))
-    turned = chebyshev.chebvander(x, _NODES - 2) @ lower
-    return basis @ transform, (turned @ transform) * slope[:, None]
+    turned = chebyshev.chebvander(x, _NODES - 2) @ _slope_transform()
+    return basis @ chebyshev_transform(_NODES), turned * slope[:, None]
 
 
 def pieces(top):
@@ -122,21 +127,24 @@ class SlopeTable:
         values = np.stack(found).reshape(2, self.exact.powers, *grid[0].shape)
         return np.einsum("dm,...mij->...dij", chebyshev_transform(count), values)
 
-    def evaluate(self, coef, std_x, std_y, t, negative, skip, gradient=False):
+    def evaluate(
+        self, coef, std_x, std_y, t, negative, skip, gradient=False, index=None
+    ):
         """W and S of pairs.
 
         Parameters
         ----------
         coef : array of shape (powers,)
         std_x, std_y : array of shape (n,), (m,)
-            Or both (n,), where t is.
-        t : array of shape (n, m) or (n,)
+        t : array of shape (n, m) or (n_pairs,)
             Tangent of half the angle from parallel or antipodal.
         negative : array of bool
             Whether it is from antipodal.
         skip : array of bool
             Pairs that are of no interest.
         gradient : bool
+        index : pair of array of int, of shape (n_pairs,), or None
+            Rows of x and of y: the pairs, where they are not a block.
 
         Returns
         -------
@@ -144,24 +152,23 @@ class SlopeTable:
             W and S; then derivatives of both in std_x and in std_y, and of S in t.
         """
         values = np.zeros((7 if gradient else 2, *t.shape))
-        missed = np.zeros(t.shape, dtype=bool)
-        o_x, o_y = octave(std_x), octave(std_y)
-        for x in np.unique(o_x[o_x <= _LAST]):
-            for y in np.unique(o_y[o_y <= _LAST]):
-                rows, columns, where = _members(o_x == x, o_y == y, t.ndim)
-                if rows.size and columns.size:
-                    w_x = std_weights(x, std_x[rows])
-                    w_y = std_weights(y, std_y[columns])
+        missed = np.ones(t.shape, dtype=bool)
+        of_x = _Interpolation(std_x)
+        of_y = of_x if std_y is std_x else _Interpolation(std_y)
+        for x in of_x.octaves:
+            for y in of_y.octaves:
+                where, series = _members(of_x, of_y, x, y, index)
+                found = t[where]
+                if found.size:
                     values[(slice(None), *where)], missed[where] = self._in_octaves(
-                        coef, (x, w_x), (y, w_y), t[where], negative[where], gradient
+                        coef, (x, y), series, found, negative[where], gradient
                     )
-        wide_x, wide_y = o_x > _LAST, o_y > _LAST
-        missed |= wide_x[:, None] | wide_y if t.ndim == 2 else wide_x | wide_y
         missed &= ~skip
         mirrored = std_x is std_y and t.ndim == 2 and np.array_equal(t, t.T)
         at = np.nonzero(np.triu(missed) if mirrored else missed)
         if at[0].size:
-            rows = std_x[at[0]], std_y[at[-1]], t[at], negative[at]
+            i, j = at if index is None else (index[0][at], index[1][at])
+            rows = std_x[i], std_y[j], t[at], negative[at]
             found = self._exactly(coef, *rows, gradient)
             values[(slice(None), *at)] = found
             if mirrored:
@@ -187,8 +194,8 @@ class SlopeTable:
         last = S.tangents["angle"] * (2.0 / (1.0 + t * t))
         return coef @ np.stack((W.value, S.value, *parts, last))
 
-    def _in_octaves(self, coef, row, column, t, negative, gradient):
-        (x, w_x), (y, w_y) = row, column
+    def _in_octaves(self, coef, octaves, series, t, negative, gradient):
+        x, y = octaves
         values = np.zeros((7 if gradient else 2, *t.shape))
         missed = np.zeros(t.shape, dtype=bool)
         ends = pieces(_ends(max(x, y))[1])
@@ -204,10 +211,10 @@ class SlopeTable:
                     continue
                 part = None if count == mask.size else np.flatnonzero(mask)
                 low, high = ends[piece : piece + 2]
-                at = (2.0 * _taken(t, part) - (low + high)) / (high - low)
-                series = _Series(w_x, w_y, at, part, t.ndim == 2)
+                at = (2.0 * taken(t, part) - (low + high)) / (high - low)
                 cell = np.einsum("p,kp...->k...", coef, self.cell(x, y, (piece, end)))
-                for k, value in enumerate(series.all(cell, gradient, high - low)):
+                found = series(at, part).all(cell, gradient, high - low)
+                for k, value in enumerate(found):
                     values[k][... if part is None else mask] = value
         return values, missed
 
@@ -217,52 +224,26 @@ def _cos_sin(t):
     return (1.0 - t) * (1.0 + t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t)
 
 
-def _members(is_x, is_y, ndim):
-    if ndim == 1:
-        both = np.flatnonzero(is_x & is_y)
-        return both, both, (both,)
-    rows, columns = np.flatnonzero(is_x), np.flatnonzero(is_y)
-    return rows, columns, np.ix_(rows, columns)
+class _Interpolation:
+    """Octaves of rows, and their weights there and derivatives of these."""
+
+    def __init__(self, std):
+        self.octave = octave(std)
+        self.octaves = np.unique(self.octave[self.octave <= _LAST])
+        self.weights = np.zeros((2, std.size, _NODES))
+        for x in self.octaves:
+            rows = self.octave == x
+            self.weights[:, rows] = std_weights(x, std[rows])
 
 
-def _taken(a, part):
-    return a if part is None else a.ravel()[part]
-
-
-class _Series:
-    """Chebyshev series in t of the pairs of two octaves."""
-
-    def __init__(self, w_x, w_y, at, part, block):
-        self.w_x, self.w_y, self.part, self.block = w_x, w_y, part, block
-        self.at, self.twice = at, 2.0 * at
-
-    def all(self, cell, gradient, width):
-        """The values `SlopeTable.evaluate` returns, one after the other."""
-        W, S = cell
-        yield self.sum(W)
-        yield self.sum(S)
-        if gradient:
-            yield self.sum(W, d_x=1)
-            yield self.sum(S, d_x=1)
-            yield self.sum(W, d_y=1)
-            yield self.sum(S, d_y=1)
-            yield self.sum(chebyshev.chebder(S) * (2.0 / width))
-
-    def sum(self, cell, d_x=0, d_y=0):
-        """Clenshaw's recurrence, the coefficients made as they are needed."""
-        size = np.abs(cell).max(axis=(1, 2))
-        last = np.flatnonzero(size >= 1e-17 * size.max())[-1]
-        b1, b2 = np.zeros_like(self.at), np.zeros_like(self.at)
-        spare = np.empty_like(self.at)
-        for d in range(last, 0, -1):
-            np.multiply(self.twice, b1, out=spare)
-            spare -= b2
-            spare += self._coefficient(cell[d], d_x, d_y)
-            b1, b2, spare = spare, b1, b2
-        return self.at * b1 - b2 + self._coefficient(cell[0], d_x, d_y)
-
-    def _coefficient(self, matrix, d_x, d_y):
-        left, right = self.w_x[d_x] @ matrix, self.w_y[d_y]
-        if self.block:
-            return _taken(left @ right.T, self.part)
-        return _taken(np.einsum("ip,ip->i", left, right), self.part)
+def _members(of_x, of_y, x, y, index):
+    """Where the pairs of two octaves are, and what makes their series."""
+    is_x, is_y = of_x.octave == x, of_y.octave == y
+    if index is None:
+        rows, columns = np.flatnonzero(is_x), np.flatnonzero(is_y)
+        weights = of_x.weights[:, rows], of_y.weights[:, columns]
+        return np.ix_(rows, columns), partial(BlockSeries, *weights)
+    i, j = index
+    (where,) = np.nonzero(is_x[i] & is_y[j])
+    weights = of_x.weights, of_y.weights
+    return (where,), partial(PairSeries, *weights, i[where], j[where])
