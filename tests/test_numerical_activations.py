@@ -16,7 +16,11 @@ from sklearn_ntk._engine.forward_mode import Dual, DualNamespace
 from sklearn_ntk.networks import _numerical
 from sklearn_ntk.networks._elementwise import Elementwise
 from sklearn_ntk.networks._numerical import ELU, SELU, Sigmoid, SiLU, Softplus, Tanh
+from sklearn_ntk.networks._quadrature import functions, layout, series
 from sklearn_ntk.networks._quadrature import table as table_module
+from sklearn_ntk.networks._quadrature.hermite import HermiteKernel
+from sklearn_ntk.networks._quadrature.kernel import GaussKernel
+from sklearn_ntk.networks._quadrature.mixture import LogisticMixture
 
 SMOOTH = [Tanh(), Sigmoid(), Softplus(), SiLU()]
 ALL = [*SMOOTH, ELU(), ELU(0.3), SELU()]
@@ -159,6 +163,14 @@ def test_near_duplicates_keep_their_sine(activation):
     assert tiny[3].item() / small[3].item() == pytest.approx(1e-4, rel=1e-4)
     expected = 1e-9 * 1.2 * np.sqrt(tiny[4].item()) / tiny[0].item()
     assert tiny[3].item() == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("activation", [Tanh(), Elementwise(np.tanh)], ids=repr)
+def test_nearly_opposed_rows_of_an_odd_function(activation):
+    near, far = (block(activation, [1.2], [1.2], a) for a in (1e-5, np.pi - 1e-5))
+    assert far[2].item() == pytest.approx(-near[2].item(), rel=1e-14)
+    assert far[3].item() == pytest.approx(near[3].item(), rel=1e-9)
+    assert far[4].item() == pytest.approx(near[4].item(), rel=1e-9)
 
 
 def test_large_rows_approach_sign_and_relu():
@@ -401,6 +413,109 @@ def test_diagonal_and_single_pairs():
         single = block(SiLU(), std[k : k + 1], std[2 - k : 3 - k], angle[k])
         assert out[2][k] == pytest.approx(single[2].item(), abs=1e-13)
         assert out[4][k] == pytest.approx(single[4].item(), abs=1e-13)
+
+
+SHAPES = {  # of standard deviations of x, of x', and of pairs
+    "pixels": ((3, 1, 2, 1), (1, 3, 1, 2), (3, 3, 2, 2)),
+    "same pixel": ((3, 2, 1), (3, 1, 4), (3, 2, 4)),
+    "same rows": ((4, 1, 3), (1, 4, 3), (4, 4, 3)),
+    "diagonal": ((24,), (24,), (24,)),
+    "one": ((), (1, 1), (4, 5)),
+    "fewer axes": ((3,), (2, 1, 1), (2, 4, 3)),
+}
+
+
+def some_pairs(shape_x, shape_y, shape):
+    """Pairs with some that are equal, opposed, zero or huge."""
+    rng = np.random.default_rng(3)
+    std_x, std_y = (
+        rng.choice([0.0, 0.4, 0.9, 0.9, 1.7, 50.0], size) for size in (shape_x, shape_y)
+    )
+    angle = rng.choice([0.0, np.pi, 1e-8, 1e-3, 0.7, 2.0, 3.1], shape)
+    cos = np.where(angle == np.pi, -1.0, np.cos(angle))
+    sin = np.where(angle == np.pi, 0.0, np.sin(angle))
+    std_x, std_y = np.asarray(std_x), np.asarray(std_y)
+    for a in (std_x, std_y, cos, sin):
+        a.flags.writeable = False
+    return std_x, std_y, cos, sin
+
+
+def by_pair(field, shape):
+    """A field of moments, or the parts of one, of shape (parts, n_pairs)."""
+    parts = field if isinstance(field, tuple) else (field,)
+    return np.stack([np.broadcast_to(part, shape).ravel() for part in parts])
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [Tanh(), Softplus(), SiLU(), ELU(0.3), Elementwise(np.tanh)],
+    ids=repr,
+)
+@pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("table", [False, True])
+def test_pairs_of_any_shape_are_as_in_a_block(activation, shapes, table, monkeypatch):
+    kernel, pairs = activation._kernel(), some_pairs(*shapes)
+    if isinstance(activation, Elementwise):
+        pairs = *(np.clip(a, 0.4, 2.0) for a in pairs[:2]), *pairs[2:]
+    x, y, cos, sin = (np.broadcast_to(a, shapes[2]).ravel() for a in pairs)
+    off = np.ones((x.size, x.size)) - np.eye(x.size)
+    cos, sin = (np.diag(a) + off * b for a, b in ((cos, 0.6), (sin, 0.8)))
+    monkeypatch.setattr(table_module, "_FEW", 0 if table else 10**9)
+    block = kernel.moments(x[:, None], y[None, :], cos, sin, gradient=True)
+    for chunk in (1, 2**16):
+        monkeypatch.setattr(layout, "_CHUNK", chunk)
+        monkeypatch.setattr(series, "_CHUNK", chunk)
+        found = kernel.moments(*pairs, gradient=True)
+        for name, field in vars(block).items():
+            got = by_pair(getattr(found, name), shapes[2])
+            expected = by_pair(field, off.shape)[:, :: x.size + 1]
+            size = max(1.0, np.abs(expected).max())
+            np.testing.assert_allclose(
+                got, expected, rtol=1e-11, atol=1e-12 * size, err_msg=name
+            )
+        for side, shape in zip("xy", shapes, strict=False):
+            assert getattr(found, f"out_{side}").shape == shape
+            assert getattr(found, f"d_out_{side}").shape == shape
+
+
+class CountedTangent(functions.Tangent):
+    """The hyperbolic tangent, with the number of values it was asked for."""
+
+    count = 0
+
+    def value(self, u):
+        CountedTangent.count += u.size
+        return super().value(u)
+
+
+@pytest.mark.parametrize("hermite", [False, True])
+@pytest.mark.parametrize("name", [name for name in SHAPES if name != "pixels"])
+def test_rows_are_evaluated_once_for_each_standard_deviation(hermite, name):
+    shapes = SHAPES[name]
+    table = table_module.SlopeTable(LogisticMixture("sigmoid", 2.0, 2.0))
+    phi = CountedTangent()
+    kernel = HermiteKernel(phi) if hermite else GaussKernel(phi, table)
+    rng = np.random.default_rng(0)
+    std_x, std_y = (rng.choice([0.5, 0.8, 1.0], s) for s in shapes[:2])
+    std_x, std_y = np.asarray(std_x), np.asarray(std_y)
+    cos = rng.uniform(-1.0, 1.0, shapes[2])
+    different = np.array([0.5, 0.8, 1.0])[:, None]
+
+    def asked(*pairs):
+        CountedTangent.count = 0
+        kernel.moments(*pairs)
+        return CountedTangent.count
+
+    most = asked(different, different.T, np.eye(3), 1.0 - np.eye(3))
+    assert 0 < asked(std_x, std_y, cos, np.sqrt(1.0 - cos**2)) <= most
+
+
+@pytest.mark.parametrize("activation", [Tanh(), ELU(), Elementwise(np.tanh)], ids=repr)
+@pytest.mark.parametrize("shapes", [((0,), (0,)), ((0, 1), (1, 3)), ((2, 0), (2, 1))])
+def test_no_pairs(activation, shapes):
+    std_x, std_y = map(np.ones, shapes)
+    out = activation.transform(np, std_x, std_y, *2 * [std_x * std_y])
+    assert [a.shape for a in out] == [*shapes, *3 * [(std_x * std_y).shape]]
 
 
 def test_elementwise_agrees_with_tanh():
