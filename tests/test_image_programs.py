@@ -36,6 +36,7 @@ from sklearn_ntk.networks import (
     ConvTranspose,
     Dense,
     Dropout,
+    Elementwise,
     Erf,
     Flatten,
     GlobalAvgPool,
@@ -183,7 +184,7 @@ def test_every_activation_has_a_program(name, formulas):
         check_values(network, normal(5), formulas)
 
 
-SMOOTH = [Tanh(), Sigmoid(), Softplus(), SiLU()]
+SMOOTH = [Tanh(), Sigmoid(), Softplus(), SiLU(), Elementwise(np.sin, np.cos)]
 
 
 def quiet():
