@@ -415,6 +415,7 @@ def test_diagonal_and_single_pairs():
         assert out[4][k] == pytest.approx(single[4].item(), abs=1e-13)
 
 
+FORM = LogisticMixture("sigmoid", 2.0, 2.0)
 SHAPES = {  # of standard deviations of x, of x', and of pairs
     "pixels": ((3, 1, 2, 1), (1, 3, 1, 2), (3, 3, 2, 2)),
     "same pixel": ((3, 2, 1), (3, 1, 4), (3, 2, 4)),
@@ -478,6 +479,19 @@ def test_pairs_of_any_shape_are_as_in_a_block(activation, shapes, table, monkeyp
             assert getattr(found, f"d_out_{side}").shape == shape
 
 
+@pytest.mark.parametrize("few", range(1, 30))
+def test_a_cell_that_is_built_between_a_pair_and_its_mirror_image(few, monkeypatch):
+    kernel = GaussKernel(Tanh()._kernel().phi, table_module.SlopeTable(FORM))
+    std = np.array([0.8, 0.3, 0.9, 0.4, 0.7, 0.45])
+    cos, sin = (np.eye(6) + f(1.0) * (1.0 - np.eye(6)) for f in (np.cos, np.sin))
+    pairs = std[:, None], std[None, :], cos, sin - np.eye(6)
+    monkeypatch.setattr(table_module, "_FEW", few)
+    found = kernel.moments(*pairs)
+    monkeypatch.setattr(table_module, "_FEW", 10**9)
+    kernel = GaussKernel(kernel.phi, table_module.SlopeTable(FORM))
+    np.testing.assert_allclose(found.gap, kernel.moments(*pairs).gap, atol=1e-13)
+
+
 class CountedTangent(functions.Tangent):
     """The hyperbolic tangent, with the number of values it was asked for."""
 
@@ -492,7 +506,7 @@ class CountedTangent(functions.Tangent):
 @pytest.mark.parametrize("name", [name for name in SHAPES if name != "pixels"])
 def test_rows_are_evaluated_once_for_each_standard_deviation(hermite, name):
     shapes = SHAPES[name]
-    table = table_module.SlopeTable(LogisticMixture("sigmoid", 2.0, 2.0))
+    table = table_module.SlopeTable(FORM)
     phi = CountedTangent()
     kernel = HermiteKernel(phi) if hermite else GaussKernel(phi, table)
     rng = np.random.default_rng(0)

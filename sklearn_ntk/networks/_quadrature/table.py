@@ -165,6 +165,8 @@ class SlopeTable:
                     )
         missed &= ~skip
         mirrored = std_x is std_y and t.ndim == 2 and np.array_equal(t, t.T)
+        if mirrored:  # a cell may have been built between a pair and its mirror image
+            missed |= missed.T
         at = np.nonzero(np.triu(missed) if mirrored else missed)
         if at[0].size:
             i, j = at if index is None else (index[0][at], index[1][at])
