@@ -227,6 +227,23 @@ def test_what_no_series_follows_is_left_to_formulas():
         assert program_of(on_images(*layers), X) is None
 
 
+@pytest.mark.parametrize("room", [0, 2500])
+def test_rows_with_too_many_coefficients_are_halved(room, formulas, monkeypatch):
+    layers = [conv(), SiLU(), AvgPool(2, 1), conv(), SiLU(), GlobalAvgPool(), Dense()]
+    network, n_programs = on_images(*layers, shape=(3, 4, 2)), []
+
+    def counted(*args, traced=image_evaluation.traced_images, **options):
+        program = traced(*args, **options)
+        n_programs.append(len(args[1]))
+        return program
+
+    monkeypatch.setattr(PixelTrace, "room", room)
+    monkeypatch.setattr(image_evaluation, "traced_images", counted)
+    check_values(network, quiet(), formulas)
+    assert all(n < 9 for n in n_programs)
+    assert bool(n_programs) == (room > 0)
+
+
 def test_angles_that_nobody_asks_for_are_not_guarded(formulas):
     layers = [conv(), Tanh(), conv(), Tanh(), conv(), ReLU(), GlobalAvgPool()]
     program = program_of(on_images(*layers), quiet())

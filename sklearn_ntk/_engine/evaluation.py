@@ -3,6 +3,7 @@
 import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sklearn_ntk._engine.image_evaluation import ImageBlocks, image_program
 from sklearn_ntk._engine.numba_program import NumbaProgram
 from sklearn_ntk._engine.numpy_program import NumpyProgram
 from sklearn_ntk._engine.threads import n_threads, single_threaded_blas
+from sklearn_ntk._engine.tracing import TooManyNumbersError
 from sklearn_ntk.networks._inputs import Inputs
 
 __all__ = ["Evaluation", "for_each"]
@@ -70,8 +72,13 @@ class Evaluation:
             Of the computation for pairs of rows that are not close.
         """
         X, Y = self.X, self.columns
-        with single_threaded_blas():  # whose threads would wait actively for more
-            program, self.shortcut = self._program(dtype, n_jobs)
+        try:
+            with single_threaded_blas():  # whose threads would wait actively for more
+                program, self.shortcut = self._program(dtype, n_jobs)
+        except TooManyNumbersError:
+            if max(X.shape[0], Y.shape[0]) > 1:
+                return self._in_parts(matrices, then, n_jobs=n_jobs, dtype=dtype)
+            program = None
         if program is None:
             worker = _Exact(self, matrices)
             n_jobs = self._with_room(n_jobs)
@@ -89,6 +96,38 @@ class Evaluation:
 
         tasks = blocks(X.shape[0], Y.shape[0], worker.shape, symmetric=self.symmetric)
         return any(for_each(compute, list(tasks), n_jobs))
+
+    def _in_parts(self, matrices, then, **options):
+        """`run`, of a part of the rows at a time."""
+        infinite, diagonals = False, []
+        for rows, columns in product(*map(_halves, (self.X, self.columns))):
+            if self.symmetric and columns.start < rows.start:
+                continue
+            square = self.symmetric and rows == columns
+            part = Evaluation(
+                self.evaluate,
+                self.X[rows],
+                None if square else self.columns[columns],
+                ntk=self.ntk,
+                dual=self.dual,
+                homogeneous=self.homogeneous,
+                tile=self.tile,
+            )
+
+            def place(i, j, values, rows=rows, columns=columns):
+                i, j = _moved(i, rows.start), _moved(j, columns.start)
+                if matrices is not None:
+                    matrices.place(i, j, values)
+                if then is not None:
+                    then(i, j, values)
+
+            infinite |= part.run(None, place, **options)
+            if square:
+                diagonals.append(part.known_diagonal)
+        if self.symmetric and all(d is not None for d in diagonals):
+            found = zip(*diagonals, strict=True)
+            self.known_diagonal = [np.concatenate(values) for values in found]
+        return infinite
 
     @property
     def columns(self):
@@ -167,6 +206,16 @@ class Evaluation:
         evaluate = self.evaluate if self.shortcut is None else self.shortcut.evaluate
         with np.errstate(all="ignore"):
             return [np.broadcast_to(v, shape) for v in evaluate(inputs)]
+
+
+def _halves(X):
+    """Slices of the first and of the second half of rows."""
+    n = X.shape[0]
+    return [slice(0, n // 2), slice(n // 2, n)] if n > 1 else [slice(0, n)]
+
+
+def _moved(part, start):
+    return slice(part.start + start, part.stop + start)
 
 
 class _Exact:

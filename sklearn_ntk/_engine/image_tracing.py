@@ -34,6 +34,7 @@ from sklearn_ntk._engine.tracing import (
     Pair,
     Row,
     Symbol,
+    TooManyNumbersError,
     Trace,
     TracingError,
     key_of,
@@ -78,12 +79,19 @@ def traced_images(evaluate, X, Y, *, ntk, dual, own, dtype):
     ImageProgram or None
         None where a layer cannot be traced, or pixels are so small or so large that
         products of theirs may not be floats.
+
+    Raises
+    ------
+    TooManyNumbersError
+        If fewer rows can be traced.
     """
     trace = PixelTrace(dtype)
     inputs = _TracedImages(trace, X, Y, ntk=ntk, dual=dual)._replace(own=own)
     try:
         with np.errstate(all="ignore"):
             return ImageProgram(trace, evaluate(inputs))
+    except TooManyNumbersError:
+        raise
     except TracingError:
         return None
     finally:
@@ -253,6 +261,7 @@ class PixelTrace(Trace):
 
     pair_type, row_type = PixelPair, PixelRow
     enough = 0
+    room = 2**23
     widest = 1.0  # `sin` looks after angles
 
     def __init__(self, dtype):

@@ -7,6 +7,7 @@ number of blocks and by any backend. A question a formula asks of its data,
 kept as a *guard*: pairs for which it holds are computed anew, by the formula itself.
 """
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ __all__ = [
     "Pair",
     "Row",
     "Symbol",
+    "TooManyNumbersError",
     "Trace",
     "TracingError",
     "key_of",
@@ -82,6 +84,10 @@ NUMPY = {
 
 class TracingError(Exception):
     """A formula did what cannot be recorded, such as indexing by a mask."""
+
+
+class TooManyNumbersError(TracingError):
+    """Rows are so many that what is to be known of each takes too much memory."""
 
 
 class Node(NamedTuple):
@@ -200,6 +206,7 @@ class Trace:
     pair_type, row_type = Pair, Row
     enough = 2**18  # pairs, for which work on each row is worth its while
     most_terms = 448  # of a series
+    room = math.inf  # for coefficients of all rows
     widest = 1.0 - 1e-3  # cosine of an angle that `1 - cos` is exact enough for
 
     def __init__(self):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sklearn_ntk._engine.tracing import Row, TracingError
+from sklearn_ntk._engine.tracing import Row, TooManyNumbersError, TracingError
 from sklearn_ntk.networks._quadrature.mehler import RowSeries
 
 __all__ = ["as_series"]
@@ -38,6 +38,8 @@ def as_series(trace, phi, std_x, std_y, cos):
     ------
     TracingError
         If there are few pairs, or too many terms are needed, or none.
+    TooManyNumbersError
+        If rows are too many for their coefficients.
     """
     if not (isinstance(std_x, Row) and isinstance(std_y, Row)):
         raise TracingError("standard deviations that are not one for each row")
@@ -78,6 +80,8 @@ def _found(trace, phi, std, cos):
         for radius in _radii(cosines, trace.widest):
             series = rows.truncated(radius, TOLERANCE, trace.most_terms)
             if series is not None and series.powers:
+                if series.coef.size > trace.room:
+                    raise TooManyNumbersError("a series for many rows")
                 return rows, series, radius
     raise TracingError("nearly parallel rows, or a series of many terms")
 
