@@ -26,6 +26,12 @@ def cosines(n, top, seed=1):
     return cos
 
 
+def truncated(expansions, *options, **most):
+    """The series of the powers that count, or None."""
+    powers = expansions.powers(*options, **most)
+    return None if powers is None else expansions.series(powers)
+
+
 def summed(series, std, cos):
     """The kernel and that of the derivative."""
     terms = [
@@ -62,7 +68,7 @@ def assert_kernels(found, std, cos, nngp, derivative, tol):
 def test_against_the_exact_kernels(activation, n):
     std, cos = rows(n), cosines(n, 0.9)
     kernel = activation._kernel()
-    found = RowSeries(kernel.phi, std).truncated(0.9, 1e-13, ALL_DEGREES)
+    found = truncated(RowSeries(kernel.phi, std), 0.9, 1e-13, ALL_DEGREES)
     sin = np.sqrt(1.0 - cos**2)
     exact = kernel.moments(std[:, None], std[None, :], cos, sin)
     value, slope = summed(found, std, cos)
@@ -115,7 +121,7 @@ def test_closed_forms(name, given, n):
     fn, derivative = CLOSED[name]
     std, cos = rows(n), cosines(n, 0.9)
     phi = NumericFunction(fn, derivative if given else None)
-    found = RowSeries(phi, std).truncated(0.9, 1e-12, ALL_DEGREES)
+    found = truncated(RowSeries(phi, std), 0.9, 1e-12, ALL_DEGREES)
     assert_kernels(found, std, cos, *FORMULAS[name], tol=2e-12)
 
 
@@ -125,7 +131,7 @@ def test_the_error_is_within_the_tolerance_and_not_far_below(tolerance, top):
     std = rows(30, 0.5, 3.0)
     cos = np.full((30, 30), top)
     expansions = RowSeries(NumericFunction(*CLOSED["erf"]), std)
-    found = expansions.truncated(top, tolerance, ALL_DEGREES)
+    found = truncated(expansions, top, tolerance, ALL_DEGREES)
     assert_kernels(found, std, cos, *FORMULAS["erf"], tol=tolerance)
     share = found.coef[-1] ** 2 / np.sum(found.coef**2, axis=0)
     last = found.powers[-1]  # which the derivative needs
@@ -135,9 +141,9 @@ def test_the_error_is_within_the_tolerance_and_not_far_below(tolerance, top):
 def test_rows_of_many_scales_and_repeated_ones():
     std = np.concatenate((rows(300, 1e-9, 8.0), [1e-10, 2.0], np.ones(200)))
     phi = Logistic()
-    many = RowSeries(phi, std).truncated(0.6, 1e-13, ALL_DEGREES)
+    many = truncated(RowSeries(phi, std), 0.6, 1e-13, ALL_DEGREES)
     for i in (0, 7, 150, 299, 301, 400):
-        one = RowSeries(phi, std[i : i + 1]).truncated(0.6, 1e-14, ALL_DEGREES)
+        one = truncated(RowSeries(phi, std[i : i + 1]), 0.6, 1e-14, ALL_DEGREES)
         expected = np.zeros(256)
         expected[one.powers] = one.coef[:, 0]
         size = np.sqrt(np.sum(expected**2))
@@ -165,9 +171,9 @@ def test_many_rows_cost_few_evaluations():
 def test_oscillating_functions_are_interpolated_on_short_pieces(given):
     std, cos = rows(300, 3.0, 8.0), cosines(300, 0.6)
     phi = NumericFunction(np.sin, np.cos if given else None)
-    found = RowSeries(phi, std).truncated(0.6, 1e-14, ALL_DEGREES)
+    found = truncated(RowSeries(phi, std), 0.6, 1e-14, ALL_DEGREES)
     assert_kernels(found, std, cos, *FORMULAS["sin"], tol=3e-14)
-    few = RowSeries(phi, std[:10]).truncated(0.6, 1e-14, ALL_DEGREES)
+    few = truncated(RowSeries(phi, std[:10]), 0.6, 1e-14, ALL_DEGREES)
     both = np.intersect1d(found.powers, few.powers)
     assert len(both) > 20
     a = found.coef[np.isin(found.powers, both)]
@@ -184,23 +190,23 @@ def test_powers_do_not_depend_on_the_function_s_scale(given):
             lambda u: scale * fn(u),
             (lambda u: scale * derivative(u)) if given else None,
         )
-        return RowSeries(phi, rows(30, 0.5, 2.0)).truncated(0.7, 1e-10).powers
+        return truncated(RowSeries(phi, rows(30, 0.5, 2.0)), 0.7, 1e-10).powers
 
     assert powers(1e-9) == powers(1.0) == powers(1e9)
 
 
 def test_parity():
     std = rows(50, 0.3, 2.0)
-    series = RowSeries(Tangent(), std).truncated(0.8, 1e-13)
+    series = truncated(RowSeries(Tangent(), std), 0.8, 1e-13)
     assert all(n % 2 == 1 for n in series.powers)
-    series = RowSeries(Softplus()._kernel().phi, std).truncated(0.8, 1e-13)
+    series = truncated(RowSeries(Softplus()._kernel().phi, std), 0.8, 1e-13)
     assert [n for n in series.powers if n % 2] == [1]
-    series = RowSeries(NumericFunction(lambda u: u**3), std).truncated(0.8, 1e-12)
+    series = truncated(RowSeries(NumericFunction(lambda u: u**3), std), 0.8, 1e-12)
     assert series.powers == [1, 3]
 
 
 def test_a_function_that_is_zero():
-    series = RowSeries(NumericFunction(np.zeros_like), rows(30)).truncated(0.9, 1e-13)
+    series = truncated(RowSeries(NumericFunction(np.zeros_like), rows(30)), 0.9, 1e-13)
     assert series.powers == []
     assert series.coef.shape == (0, 30)
 
@@ -225,22 +231,22 @@ def exponential(u):
     ],
 )
 def test_none_where_it_cannot_be_met(phi, std, top):
-    assert RowSeries(phi, np.array([std, 0.5])).truncated(top, 1e-13) is None
+    assert truncated(RowSeries(phi, np.array([std, 0.5])), top, 1e-13) is None
 
 
 def test_none_depends_on_what_is_asked():
     rows_of = RowSeries(Tangent(), rows(30, 0.5, 2.0))
-    series = rows_of.truncated(0.8, 1e-13)
+    series = truncated(rows_of, 0.8, 1e-13)
     most = len(series.powers)
-    assert rows_of.truncated(0.8, 1e-13, most=most) is not None
-    assert rows_of.truncated(0.8, 1e-13, most=most - 1) is None
-    assert rows_of.truncated(0.99, 1e-13) is None
-    assert set(rows_of.truncated(0.8, 1e-6).powers) < set(series.powers)
+    assert truncated(rows_of, 0.8, 1e-13, most=most) is not None
+    assert truncated(rows_of, 0.8, 1e-13, most=most - 1) is None
+    assert truncated(rows_of, 0.99, 1e-13) is None
+    assert set(truncated(rows_of, 0.8, 1e-6).powers) < set(series.powers)
 
 
 def test_an_elementwise_activation_with_a_given_derivative_is_as_the_package_s_own():
-    own = RowSeries(Logistic(), rows()).truncated(0.5, 1e-13)
+    own = truncated(RowSeries(Logistic(), rows()), 0.5, 1e-13)
     phi = Elementwise(expit, Sigmoid().derivative)._kernel().phi
-    given = RowSeries(phi, rows()).truncated(0.5, 1e-13)
+    given = truncated(RowSeries(phi, rows()), 0.5, 1e-13)
     assert own.powers == given.powers
     np.testing.assert_allclose(own.coef, given.coef, rtol=0, atol=1e-15)

@@ -45,6 +45,11 @@ class Evaluation:
         Whether values are proportional to the lengths of both rows.
     tile : Tile or None, default=None
         Where rows are images, how many to look at together.
+
+    Attributes
+    ----------
+    n_pairs : int
+        Of rows, which say whether compiled code is worth its while.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Evaluation:
         self.ntk, self.dual, self.homogeneous = ntk, dual, homogeneous
         self.tile, self.shortcut, self.known_diagonal = tile, None, None
         self.symmetric = Y is None
+        self.n_pairs = X.shape[0] * self.columns.shape[0]
         self.xp = DualNamespace(np) if dual else np
 
     def run(self, matrices=None, then=None, *, n_jobs=None, dtype=np.float64):
@@ -113,6 +119,7 @@ class Evaluation:
                 homogeneous=self.homogeneous,
                 tile=self.tile,
             )
+            part.n_pairs = self.n_pairs
 
             def place(i, j, values, rows=rows, columns=columns):
                 i, j = _moved(i, rows.start), _moved(j, columns.start)
@@ -240,8 +247,7 @@ class _Traced:
 
     def __init__(self, evaluation, program, dtype, matrices):
         self.evaluation, self.matrices = evaluation, matrices
-        n_pairs = evaluation.X.shape[0] * evaluation.columns.shape[0]
-        self.runner = runner(program, dtype, n_pairs)
+        self.runner = runner(program, dtype, evaluation.n_pairs)
         self.shape = self.runner.shape if matrices else self.runner.shape_for_numpy
         self.scratch = threading.local()
 

@@ -30,13 +30,12 @@ def image_program(evaluation, dtype, n_jobs=None):
     None where there are few pairs, or a layer cannot be traced.
     """
     X, Y = evaluation.X, evaluation.columns
-    n_pairs = X.shape[0] * Y.shape[0] * evaluation.tile.entries
 
     def own():
         of_x = _of_own(evaluation, X, n_jobs)
         return of_x, of_x if Y is X else _of_own(evaluation, Y, n_jobs)
 
-    if n_pairs < FEW:
+    if evaluation.n_pairs * evaluation.tile.entries < FEW:
         return None
     return traced_images(
         evaluation.evaluate,
@@ -140,8 +139,7 @@ class ImageBlocks:
 
 def _is_compiled(evaluation):
     """Whether there is numba, and enough to do for it."""
-    n_rows = evaluation.X.shape[0] * evaluation.columns.shape[0]
-    many = n_rows * evaluation.tile.entries >= MANY
+    many = evaluation.n_pairs * evaluation.tile.entries >= MANY
     return many and bool(importlib.util.find_spec("numba"))
 
 

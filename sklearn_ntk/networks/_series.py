@@ -78,11 +78,12 @@ def _found(trace, phi, std, cos):
     for degrees in sorted({DEGREES, 2 * trace.most_terms}):
         rows = RowSeries(phi, std, degrees)
         for radius in _radii(cosines, trace.widest):
-            series = rows.truncated(radius, TOLERANCE, trace.most_terms)
-            if series is not None and series.powers:
-                if series.coef.size > trace.room:
-                    raise TooManyNumbersError("a series for many rows")
-                return rows, series, radius
+            powers = rows.powers(radius, TOLERANCE, trace.most_terms)
+            if not powers:
+                continue
+            if len(powers) * std.size > trace.room:
+                raise TooManyNumbersError("a series for many rows")
+            return rows, rows.series(powers), radius
     raise TracingError("nearly parallel rows, or a series of many terms")
 
 

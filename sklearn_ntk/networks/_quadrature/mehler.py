@@ -95,8 +95,8 @@ class RowSeries:
             return None
         return self._series[0].size[self._inverse]
 
-    def truncated(self, top_cos, tolerance, most=64):
-        r"""The series for pairs with ``abs(cos) <= top_cos``.
+    def powers(self, top_cos, tolerance, most=64):
+        r"""The powers of the series for pairs with ``abs(cos) <= top_cos``.
 
         Its derivative in the cosine gives the kernel of the derivative,
 
@@ -117,7 +117,7 @@ class RowSeries:
 
         Returns
         -------
-        PowerSeries or None
+        list of int or None
             None where more terms are needed, or where the coefficients are not known
             to `tolerance`.
         """
@@ -129,8 +129,11 @@ class RowSeries:
         degrees = np.union1d(value, slope + 1)
         if len(degrees) > most:
             return None
-        coef = self._series[0].columns(degrees)[:, self._inverse]
-        return PowerSeries(degrees.tolist(), coef)
+        return degrees.tolist()
+
+    def series(self, powers):
+        """The `PowerSeries` of these powers."""
+        return PowerSeries(powers, self._series[0].columns(powers)[:, self._inverse])
 
 
 class _Rule:
