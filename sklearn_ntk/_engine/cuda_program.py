@@ -145,7 +145,7 @@ def cuda_source(segment, real="double"):
     -------
     str
     """
-    n_inputs, is_series = len(segment.inputs), segment.code[0][0] in SERIES
+    n_inputs = len(segment.inputs)
     places = "row", "column", "n_rows", "n_columns", "stride_x", "stride_y"
     results = list(zip(range(len(segment.results)), segment.results, strict=True))
     parameters = [
@@ -159,11 +159,9 @@ def cuda_source(segment, real="double"):
         "const long long k = (long long)blockIdx.x * blockDim.x + threadIdx.x;",
         "if (k >= n_rows * n_columns) return;",
         "const long long i = row + k / n_columns, j = column + k % n_columns;",
-        *([] if is_series else _loads(real, "x", segment.rows_x, "i")),
-        *([] if is_series else _loads(real, "y", segment.rows_y, "j")),
         *(f"const {real} s{k} = s[{k}];" for k in range(len(segment.numbers))),
         *(f"const {real} v{k} = p{k}[k];" for k in range(n_inputs)),
-        *_operations(segment, real),
+        *(_series if segment.is_series else _operations)(segment, real),
         *(f"o{k}[k] = {result};" for k, result in results),
         *(f"guarded[k] |= {guard};" for guard in segment.guards),
     ]
@@ -187,9 +185,8 @@ def _loads(real, axis, rows, index):
 
 
 def _operations(segment, real):
-    if segment.code[0][0] in SERIES:
-        yield from _series(segment, real)
-        return
+    yield from _loads(real, "x", segment.rows_x, "i")
+    yield from _loads(real, "y", segment.rows_y, "j")
     for k, (op, *args) in enumerate(segment.code, start=len(segment.inputs)):
         function = f"{op}({', '.join(['{}'] * len(args))})"
         yield f"const auto v{k} = {EXPRESSIONS.get(op, function).format(*args)};"

@@ -3,9 +3,11 @@
 import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from itertools import product
 
 import numpy as np
+from sklearn.utils import gen_even_slices
 
 from sklearn_ntk._engine import profiles
 from sklearn_ntk._engine.blocks import blocks
@@ -49,7 +51,8 @@ class Evaluation:
     Attributes
     ----------
     n_pairs : int
-        Of rows, which say whether compiled code is worth its while.
+        Of rows, which say whether compiled code is worth its while. A part of an
+        evaluation has that of the whole.
     """
 
     def __init__(
@@ -106,20 +109,14 @@ class Evaluation:
     def _in_parts(self, matrices, then, **options):
         """`run`, of a part of the rows at a time."""
         infinite, diagonals = False, []
-        for rows, columns in product(*map(_halves, (self.X, self.columns))):
+        halves = [gen_even_slices(a.shape[0], 2) for a in (self.X, self.columns)]
+        for rows, columns in product(*halves):
             if self.symmetric and columns.start < rows.start:
                 continue
             square = self.symmetric and rows == columns
-            part = Evaluation(
-                self.evaluate,
-                self.X[rows],
-                None if square else self.columns[columns],
-                ntk=self.ntk,
-                dual=self.dual,
-                homogeneous=self.homogeneous,
-                tile=self.tile,
-            )
-            part.n_pairs = self.n_pairs
+            part = copy(self)
+            part.X, part.symmetric = self.X[rows], square
+            part.Y = None if square else self.columns[columns]
 
             def place(i, j, values, rows=rows, columns=columns):
                 i, j = _moved(i, rows.start), _moved(j, columns.start)
@@ -213,12 +210,6 @@ class Evaluation:
         evaluate = self.evaluate if self.shortcut is None else self.shortcut.evaluate
         with np.errstate(all="ignore"):
             return [np.broadcast_to(v, shape) for v in evaluate(inputs)]
-
-
-def _halves(X):
-    """Slices of the first and of the second half of rows."""
-    n = X.shape[0]
-    return [slice(0, n // 2), slice(n // 2, n)] if n > 1 else [slice(0, n)]
 
 
 def _moved(part, start):

@@ -11,7 +11,7 @@ from sklearn_ntk._engine.blocks import above_diagonal
 from sklearn_ntk._engine.forward_mode import concatenate, linear
 from sklearn_ntk._engine.image_numpy import ImageNumpyProgram
 from sklearn_ntk._engine.image_tracing import asked_variances, traced_images
-from sklearn_ntk._engine.tracing import TooManyNumbersError, TracingError
+from sklearn_ntk._engine.tracing import TracingError
 from sklearn_ntk.networks._inputs import Inputs
 from sklearn_ntk.networks._pixels import Pixels
 
@@ -208,8 +208,6 @@ def _deviations(evaluation, X, n_jobs):
         while program := asked_variances(evaluation.evaluate, X, found):
             runner = _runner(evaluation, program, np.float64)
             found.append(_of_program(runner, evaluation, X, len(found), n_jobs))
-    except TooManyNumbersError:
-        raise
     except TracingError:
         return _of_own_pairs(evaluation, X, n_jobs)
     return found

@@ -15,7 +15,6 @@ import numpy as np
 from sklearn_ntk._engine import vector_math
 from sklearn_ntk._engine.factors import Factors
 from sklearn_ntk._engine.numba_series import source_of_series
-from sklearn_ntk._engine.power_series import SERIES
 
 __all__ = ["NumbaProgram", "compiled", "source_of"]
 
@@ -251,7 +250,7 @@ def source_of(segment, dtype, sums=(), *, paired=False):
     guards = [*segment.guards, *(f"(not abs({v}) < inf)" for v in segment.finals)]
     if guards:
         ends.append(f"guarded[j] |= {' | '.join(guards)}")
-    if segment.code[0][0] in SERIES:
+    if segment.is_series:
         return source_of_series(segment, dtype, read[0], ends, paired=paired)
     names = [f"x_{k}" for k in range(len(segment.rows_x))] if paired else []
     names += [f"y_{k}" for k in range(len(segment.rows_y))]

@@ -91,9 +91,11 @@ class Program:
             ):
                 pieces.append([])
             pieces[-1].append(index)
-        *_, before, piece = [], *pieces
-        if before and len(piece) < LENGTH and self._goes_on(before, piece[0]):
-            before += pieces.pop()
+        rest = pieces.pop()
+        if pieces and len(rest) < LENGTH and self._goes_on(pieces[-1], rest[0]):
+            pieces[-1] += rest
+        else:
+            pieces.append(rest)
         return [Segment.of(self.nodes, piece, last, *ends) for piece in pieces]
 
     def _goes_on(self, piece, index):
@@ -141,6 +143,11 @@ class Segment:
     rows_x: tuple
     rows_y: tuple
     numbers: tuple
+
+    @property
+    def is_series(self):
+        """Whether it is a power series, its derivative or both, of the same terms."""
+        return self.code[0][0] in SERIES
 
     @classmethod
     def of(cls, nodes, piece, last, guards, finals):

@@ -86,7 +86,7 @@ class TracingError(Exception):
     """A formula did what cannot be recorded, such as indexing by a mask."""
 
 
-class TooManyNumbersError(TracingError):
+class TooManyNumbersError(Exception):
     """Rows are so many that what is to be known of each takes too much memory."""
 
 
@@ -205,7 +205,6 @@ class Trace:
     bool = bool
     pair_type, row_type = Pair, Row
     enough = 2**18  # pairs, for which work on each row is worth its while
-    most_terms = 448  # of a series
     room = math.inf  # for coefficients of all rows
     widest = 1.0 - 1e-3  # cosine of an angle that `1 - cos` is exact enough for
 

@@ -10,6 +10,7 @@ from sklearn_ntk.networks._quadrature.mehler import RowSeries
 __all__ = ["as_series"]
 
 DEGREES = 256  # that are tried before more
+MOST = 448  # terms of a series
 TOLERANCE = 1e-13  # of what is left out, relative to the rows' own values
 RADII = (*np.arange(0.3, 0.96, 0.025), 0.97, 0.98, 0.99, 0.995, 1.0)  # of cosines
 SMALLEST = 1e-6  # standard deviation of a row that is not 0
@@ -75,10 +76,10 @@ def as_series(trace, phi, std_x, std_y, cos):
 def _found(trace, phi, std, cos):
     """The rows, their series, and the cosine up to which it is to be used."""
     cosines = np.abs(trace.sampled(cos))
-    for degrees in sorted({DEGREES, 2 * trace.most_terms}):
+    for degrees in (DEGREES, 2 * MOST):
         rows = RowSeries(phi, std, degrees)
         for radius in _radii(cosines, trace.widest):
-            powers = rows.powers(radius, TOLERANCE, trace.most_terms)
+            powers = rows.powers(radius, TOLERANCE, MOST)
             if not powers:
                 continue
             if len(powers) * std.size > trace.room:
