@@ -35,7 +35,7 @@ def truncated(expansions, *options, **most):
 def summed(series, std, cos):
     """The kernel and that of the derivative."""
     terms = [
-        (n, a[:, None] * a) for n, a in zip(series.powers, series.coef, strict=True)
+        (n, w * a[:, None] * a) for n, w, a in zip(series.powers, series.weights, series.coef, strict=True)
     ]
     slope = sum(a * n * cos ** max(n - 1, 0) for n, a in terms)
     return sum(a * cos**n for n, a in terms), slope / np.outer(std, std)

@@ -6,10 +6,12 @@ import numpy as np
 
 from sklearn_ntk._engine.tracing import Row, TooManyNumbersError, TracingError
 from sklearn_ntk.networks._quadrature.mehler import RowSeries
+from sklearn_ntk.networks._quadrature.thinning import runs
 
 __all__ = ["as_series"]
 
-DEGREES = 256  # that are tried before more
+STOPS = 384, 1536, 6144, 24576, 98304  # below which degrees are, tried in turn
+SOON = 1.4  # power of what higher degrees have that it is below by the next of these
 MOST = 448  # terms of a series
 TOLERANCE = 1e-13  # of what is left out, relative to the rows' own values
 RADII = (*np.arange(0.3, 0.96, 0.025), 0.97, 0.98, 0.99, 0.995, 1.0)  # of cosines
@@ -63,12 +65,14 @@ def as_series(trace, phi, std_x, std_y, cos):
         size = np.where(zero, abs(phi.value(np.zeros(1))), size)
         coef = np.where(zero, _at_zero(phi, series.powers)[:, None], coef)
     # at all angles that of the terms left: equal rows then are parallel to rounding
-    unit = np.sqrt(np.sum(coef**2, axis=0)) if radius == 1.0 else size
+    unit = np.sqrt(series.weights @ coef**2) if radius == 1.0 else size
     unit = np.where(unit > 0.0, unit, 1.0)
-    terms = dict(zip(series.powers, map(symbols, coef / unit), strict=True))
+    pairs = zip(series.weights.tolist(), map(symbols, coef / unit), strict=True)
+    weighted = [(weight * a, b) for weight, (a, b) in pairs]
+    terms = dict(zip(series.powers, weighted, strict=True))
     cosine, slope = _with_slope(trace, terms, cos)
     cosine = trace.settled(cosine)
-    sine = trace.sqrt((1.0 - cosine) * (1.0 + cosine))
+    sine = trace.sqrt(trace.maximum((1.0 - cosine) * (1.0 + cosine), 0.0))
     gain_x, gain_y = symbols(unit / std)
     return *symbols(size), cosine, lambda: sine, slope * (gain_x * gain_y)
 
@@ -76,8 +80,9 @@ def as_series(trace, phi, std_x, std_y, cos):
 def _found(trace, phi, std, cos):
     """The rows, their series, and the cosine up to which it is to be used."""
     cosines = np.abs(trace.sampled(cos))
-    for degrees in (DEGREES, 2 * MOST):
-        rows = RowSeries(phi, std, degrees)
+    before = 1.0
+    for stop in STOPS:
+        rows = RowSeries(phi, std, stop)
         for radius in _radii(cosines, trace.widest):
             powers = rows.powers(radius, TOLERANCE, MOST)
             if not powers:
@@ -85,6 +90,9 @@ def _found(trace, phi, std, cos):
             if len(powers) * std.size > trace.room:
                 raise TooManyNumbersError("a series for many rows")
             return rows, rows.series(powers), radius
+        if rows.rest > before**SOON:  # it falls as a power of the degree
+            break
+        before = rows.rest
     raise TracingError("nearly parallel rows, or a series of many terms")
 
 
@@ -112,17 +120,24 @@ def _radii(cosines, widest):
 def _with_slope(trace, terms, x):
     """The sum of ``a * b * x**n`` for ``terms[n] = a, b`` and its derivative in x.
 
-    It goes by powers of x**step, where step is 2 for an even or an odd function; the
-    lowest terms may be others.
+    Each run of powers of one step is a series in x**step, where step is 2 for the
+    lowest powers of an even or an odd function; the very lowest may be others.
     """
-    powers = sorted(terms)
-    apart = max(range(min(3, len(powers))), key=lambda k: _step(powers[k:]))
-    total, slope = _in_steps(trace, terms, powers[apart:], x)
-    for n in powers[:apart]:
+    power = _Powers(trace.settled(x))
+    first, *others = runs(terms)
+    apart = max(range(min(3, len(first))), key=lambda k: _step(first[k:]))
+    # each series is a segment of its own: all that others need is before the first
+    parts = [_Run(terms, part, power) for part in (first[apart:], *others)]
+    sums = [trace.series(part.rows(trace), part.variable) for part in parts]
+    total = slope = 0.0
+    for part, found in zip(parts, sums, strict=True):
+        value, derivative = part.shifted(*found)
+        total, slope = total + value, slope + derivative
+    for n in first[:apart]:
         a, b = terms[n]
-        total = total + (a * b * trace.power(x, n) if n else a * b)
+        total = total + a * b * power[n]
         if n > 0:
-            slope = slope + (a * b * n * trace.power(x, n - 1) if n > 1 else a * b)
+            slope = slope + a * b * n * power[n - 1]
     return total, slope
 
 
@@ -131,16 +146,37 @@ def _step(powers):
     return math.gcd(*(n - powers[0] for n in powers)) or 1
 
 
-def _in_steps(trace, terms, powers, x):
-    """The sum over some powers, and its derivative."""
-    lowest, highest, step = powers[0], powers[-1], _step(powers)
-    zero = tuple(trace.row(a.axis, 0.0 * a.values) for a in terms[highest])
-    rows = [terms.get(n, zero) for n in range(highest, lowest - 1, -step)]
-    total, slope = trace.series(rows, trace.settled(trace.power(x, step)))
-    # x**lowest * p(x**step), by the product and the chain rule
-    slope = slope * step * trace.power(x, step - 1) if step > 1 else slope
-    if lowest == 0:
-        return total, slope
-    outer = trace.power(x, lowest)
-    inner = lowest * trace.power(x, lowest - 1) if lowest > 1 else 1.0
-    return total * outer, slope * outer + total * inner
+class _Powers(dict):
+    """Powers of a symbol, as products."""
+
+    def __init__(self, x):
+        super().__init__({0: 1.0, 1: x})
+
+    def __missing__(self, n):
+        most = 1 << (n.bit_length() - 1)
+        other = n - most or most // 2
+        self[n] = self[n - other] * self[other]
+        return self[n]
+
+
+class _Run:
+    """A sum over some powers, as ``x**lowest * p(x**step)``."""
+
+    def __init__(self, terms, powers, power):
+        self.terms, self.step = terms, _step(powers)
+        self.lowest, self.highest = powers[0], powers[-1]
+        self.variable, self.turn = power[self.step], power[self.step - 1]
+        self.outer = power[self.lowest]
+        self.d_outer = power[self.lowest - 1] if self.lowest else 0.0
+
+    def rows(self, trace):
+        """The coefficients of p, the highest first."""
+        rows = self.terms[self.highest]
+        zero = tuple(trace.row(a.axis, np.zeros_like(a.values)) for a in rows)
+        powers = range(self.highest, self.lowest - 1, -self.step)
+        return [self.terms.get(n, zero) for n in powers]
+
+    def shifted(self, value, derivative):
+        """The sum and its derivative in x, from those of p."""
+        slope = derivative * self.turn * self.step * self.outer
+        return value * self.outer, slope + value * self.d_outer * self.lowest

@@ -16,45 +16,53 @@ from sklearn_ntk.networks._quadrature.rules import graded, panels
 __all__ = ["HermiteKernel", "NumericFunction"]
 
 _DEGREES = 256
+_FINE = 2**15  # degree from which on a rule is finer
 _EDGE = 12.0
 
 
 @lru_cache(maxsize=32)
-def _half_line(exponent, shifted):
+def _half_line(exponent, shifted, order):
     width = 1.0 / 20.0 if shifted else 1.0 / 16.0
-    near, w_near = graded(width, width * 2.0**-exponent, order=10)
+    near, w_near = graded(width, width * 2.0**-exponent, order=order)
     count = round((_EDGE - width) / width)
-    far, w_far = panels(width * np.arange(1.0, count + 2.0), 10)
+    far, w_far = panels(width * np.arange(1.0, count + 2.0), order)
     z, w = np.concatenate((near, far)), np.concatenate((w_near, w_far))
     return z, w * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
 
 
-def fine_rule(top, shifted=False):
-    """As `normal_rule`, for functions that may bend anywhere."""
-    return _half_line(_exponent(top), shifted)
+def fine_rule(top, shifted=False, highest=_DEGREES):
+    """As `normal_rule`, for functions that may bend anywhere.
+
+    It resolves Hermite polynomials up to the degree `highest`.
+    """
+    return _half_line(_exponent(top), shifted, _order(highest))
 
 
 def _exponent(top):
     return min(52, max(0, int(np.ceil(np.log2(max(top, 1.0))))))
 
 
-def hermite(top, degrees=_DEGREES):
+def _order(highest):
+    return 10 if highest < _FINE else 14
+
+
+def hermite(top, degrees=range(_DEGREES + 1)):
     """Normalised Hermite polynomials at the nodes of `fine_rule`, times root weights.
 
-    They have the degrees 0 to `degrees`.
+    They have the `degrees`, in increasing order.
     """
-    return _hermite(_exponent(top), degrees)
+    return _hermite(_exponent(top), tuple(degrees))
 
 
 @lru_cache(maxsize=8)
 def _hermite(exponent, degrees):
-    z, w = _half_line(exponent, False)
-    h = np.zeros((degrees + 1, z.size))
-    h[0] = np.sqrt(w)
-    h[1] = z * h[0]
-    for n in range(1, degrees):
-        h[n + 1] = (z * h[n] - np.sqrt(n) * h[n - 1]) / np.sqrt(n + 1.0)
-    return h
+    z, w = _half_line(exponent, False, _order(degrees[-1]))
+    before, h, found = np.zeros_like(z), np.sqrt(w), []
+    for n in range(degrees[-1] + 1):
+        if n == degrees[len(found)]:
+            found.append(h)
+        before, h = h, (z * h - np.sqrt(n) * before) / np.sqrt(n + 1.0)
+    return np.array(found)
 
 
 class NumericFunction:

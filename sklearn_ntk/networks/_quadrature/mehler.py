@@ -6,9 +6,9 @@ polynomials, Mehler's expansion of a pair is
 .. math:: E[\phi(u) \phi(v)] = \sum_n a_n(\sigma) a_n(\sigma') \cos^n\vartheta
 
 and that of the derivative is its derivative in the cosine, over the product of the
-standard deviations. Away from parallel rows few terms are needed. Coefficients are
-functions of :math:`\sigma` alone: where rows are many, they are interpolated in its
-logarithm.
+standard deviations. Away from parallel rows few terms are needed; of high degrees few
+stand for all, see `thinning`. Coefficients are functions of :math:`\sigma` alone: where
+rows are many, they are interpolated in its logarithm.
 """
 
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from sklearn_ntk.networks._quadrature.rules import (
     chebyshev_nodes,
     chebyshev_transform,
 )
+from sklearn_ntk.networks._quadrature.thinning import thinned
 
 __all__ = ["PowerSeries", "RowSeries"]
 
@@ -28,19 +29,22 @@ _LARGEST = 2.0**50
 _NODES, _WIDTH, _NARROW = 20, 1.0, 1e-3
 _ROUNDING, _CONVERGED = 2e-16, 4e-15
 _END, _PROBES, _SPAN = 11.0, 6, 16.0
+_ANGLES = 12
 
 
 class PowerSeries(NamedTuple):
-    r"""Sum over k of ``coef[k, i] * coef[k, j] * cos ** powers[k]``.
+    r"""Sum over k of ``weights[k] * coef[k, i] * coef[k, j] * cos ** powers[k]``.
 
     Attributes
     ----------
     powers : list of int
         Increasing; some may be left out.
+    weights : array of shape (n_terms,)
     coef : array of shape (n_terms, n_rows)
     """
 
     powers: list
+    weights: np.ndarray
     coef: np.ndarray
 
 
@@ -56,8 +60,8 @@ class RowSeries:
         the latter is by finite differences, the attribute ``given = False``.
     std : array of shape (n_rows,)
         Standard deviations, > 0.
-    degrees : int, default=256
-        The highest power of the cosine.
+    stop : int, default=384
+        Powers of the cosine below count; see `thinned`.
 
     Notes
     -----
@@ -65,25 +69,22 @@ class RowSeries:
     whatever the standard deviation.
     """
 
-    def __init__(self, phi, std, degrees=256):
+    def __init__(self, phi, std, stop=384):
         std, self._inverse = np.unique(np.asarray(std, float), return_inverse=True)
-        self._series, self._error = (), np.inf
+        self._series, self._error, self._terms = (), np.inf, thinned(stop)
         if std.max() <= _LARGEST:
             with np.errstate(all="ignore"):
-                self._expand(phi, std, degrees)
+                self._expand(phi, std)
 
-    def _expand(self, phi, std, degrees):
-        rule = _Rule(max(std[-1], 1.0), degrees)
+    def _expand(self, phi, std):
+        rule = _Rule(max(std[-1], 1.0), self._terms)
         probes = np.geomspace(std[-1], max(std[0], std[-1] / _SPAN), _PROBES)
         error = rule.error(phi.value, probes)
         value = _Expansion(rule, phi.value, std, error)
-        if getattr(phi, "given", True):
-            error = np.maximum(error, rule.error(phi.slope, probes))
-            slope = _Expansion(rule, phi.slope, std, error)
-        else:
-            slope = _Derivative(rule, phi.slope, value)
-            error = np.maximum(error, slope.error)
-        self._series, self._error = (value, slope), error
+        slope = _Derivative(rule, phi.slope, value)
+        given = getattr(phi, "given", True)
+        of_slope = rule.error(phi.slope, probes) if given else slope.error
+        self._series, self._error = (value, slope), np.maximum(error, of_slope)
 
     @property
     def size(self):
@@ -94,6 +95,11 @@ class RowSeries:
         if not self._series:
             return None
         return self._series[0].size[self._inverse]
+
+    @property
+    def rest(self):
+        """The largest share of a row's mean square that higher degrees have."""
+        return max((series.rest for series in self._series), default=np.inf)
 
     def powers(self, top_cos, tolerance, most=64):
         r"""The powers of the series for pairs with ``abs(cos) <= top_cos``.
@@ -126,24 +132,27 @@ class RowSeries:
         value, slope = (series.kept(top_cos, tolerance) for series in self._series)
         if value is None or slope is None:
             return None
-        degrees = np.union1d(value, slope + 1)
+        degrees = np.union1d(value, slope)
         if len(degrees) > most:
             return None
         return degrees.tolist()
 
     def series(self, powers):
         """The `PowerSeries` of these powers."""
-        return PowerSeries(powers, self._series[0].columns(powers)[:, self._inverse])
+        at = np.searchsorted(self._terms.degrees, powers)
+        coef = self._series[0].columns(at)[:, self._inverse]
+        return PowerSeries(powers, self._terms.weights[at], coef)
 
 
 class _Rule:
     """A rule on a half line, with Hermite polynomials at its nodes."""
 
-    def __init__(self, top, degrees):
-        self.top = top
-        self.z, w = fine_rule(top)
+    def __init__(self, top, terms):
+        self.top, self.terms = top, terms
+        self.z, w = fine_rule(top, highest=terms.stop)
         self.root = np.sqrt(w)
-        self.h = hermite(top, degrees)
+        self.h = hermite(top, terms.degrees.tolist())
+        self.odd = terms.degrees % 2 == 1
 
     def halves(self, fn, std):
         """The function times root weights, for positive and for negative z."""
@@ -154,8 +163,8 @@ class _Rule:
         """Coefficients, of shape (n, degrees), and root mean squares."""
         plus, minus = self.halves(fn, std)
         a = np.empty((std.size, len(self.h)))
-        a[:, ::2] = (plus + minus) @ self.h[::2].T
-        a[:, 1::2] = (plus - minus) @ self.h[1::2].T
+        a[:, ~self.odd] = (plus + minus) @ self.h[~self.odd].T
+        a[:, self.odd] = (plus - minus) @ self.h[self.odd].T
         return a, _norms(plus, minus)
 
     def error(self, fn, std):
@@ -185,22 +194,32 @@ class _Truncation:
     that of all higher degrees.
     """
 
-    def _share(self, coef, size):
+    def _share(self, terms, powers, coef, size):
         ratio = coef / np.where(size > 0, size, 1.0)[:, None]
-        rest = np.where(size > 0, 1.0 - np.sum(ratio**2, axis=1), 0.0)
-        return np.max(ratio**2, axis=0), np.max(np.maximum(rest, 0.0))
+        rest = np.where(size > 0, 1.0 - ratio**2 @ terms.weights, 0.0)
+        self.terms, self.powers, self.rest = terms, powers, np.max(np.abs(rest))
+        self.share = np.max(ratio**2, axis=0) * np.abs(terms.weights)
+        self.some = ratio[np.linspace(0, len(ratio) - 1, _PROBES).astype(int)]
 
     def kept(self, top_cos, tolerance):
         """Degrees, in order, without the smallest terms that add up to less.
 
         None if all of them are not enough.
         """
-        terms = self.share * top_cos ** np.arange(len(self.share))
-        spare = tolerance - self.rest * top_cos ** len(self.share)
-        if spare < 0.0:
+        spare = tolerance - self.rest * top_cos**self.terms.stop
+        if spare < 0.0 or self._thinned(top_cos) > tolerance:
             return None
+        terms = self.share * top_cos**self.powers
         order = np.argsort(terms)
-        return np.sort(order[~(np.cumsum(terms[order]) <= spare)])
+        left = order[~(np.cumsum(terms[order]) <= spare)]
+        return self.terms.degrees[np.sort(left)]
+
+    def _thinned(self, top_cos):
+        """The error of few degrees for many, for some rows at some angles."""
+        decay = np.append(0.0, np.geomspace(0.1 / self.terms.stop, 0.3, _ANGLES))
+        at = (top_cos * np.exp(-decay))[:, None] ** self.powers
+        of_pairs = self.some[:, None, None] * self.some[:, None]
+        return self.terms.error(of_pairs * at).max()
 
 
 class _Expansion(_Truncation):
@@ -216,7 +235,7 @@ class _Expansion(_Truncation):
         self._cover(0, std.size)
         std, coef, size = (np.concatenate(s) for s in zip(*self.samples, strict=True))
         self.samples = std, coef, size
-        self.share, self.rest = self._share(coef, size)
+        self._share(rule.terms, rule.terms.degrees, coef, size)
 
     def _cover(self, start, stop):
         if stop - start <= _NODES:
@@ -255,10 +274,10 @@ class _Expansion(_Truncation):
         """Root mean squares, of shape (n,)."""
         return self.columns([-1])[0]
 
-    def columns(self, degrees):
-        """Coefficients of these degrees, of shape (degrees, n)."""
+    def columns(self, at):
+        """Coefficients of some of the rule's degrees, of shape (degrees, n)."""
         parts = [
-            coef[:, degrees] if basis is None else basis @ coef[:, degrees]
+            coef[:, at] if basis is None else basis @ coef[:, at]
             for coef, basis in self.pieces
         ]
         return np.concatenate(parts).T
@@ -269,9 +288,10 @@ class _Derivative(_Truncation):
 
     def __init__(self, rule, slope, value):
         std, coef, size = value.samples
-        coef = coef[:, 1:] * np.sqrt(np.arange(1.0, coef.shape[1])) / std[:, None]
+        degrees = rule.terms.degrees
+        coef = coef * np.sqrt(degrees) / std[:, None]
         slopes = _norms(*rule.halves(slope, std))
-        slopes = np.maximum(slopes, np.sqrt(np.sum(coef**2, axis=1)))
-        self.share, self.rest = self._share(coef, slopes)
+        slopes = np.maximum(slopes, np.sqrt(coef**2 @ rule.terms.weights))
+        self._share(rule.terms, np.maximum(degrees - 1.0, 0.0), coef, slopes)
         noise = _ROUNDING * size / (std * np.where(slopes > 0, slopes, 1.0))
         self.error = noise.max()
