@@ -111,11 +111,11 @@ def test_few_pairs_are_left_to_the_formulas():
 
 
 def test_radii_cover_what_is_seen():
-    assert list(series._radii(np.full(100, 0.9999), Trace.widest)) == []
-    assert list(series._radii(np.ones(1), 1.0)) == [1.0]
+    assert list(series._radii(np.full(100, 0.9999))) == [1.0]
+    assert list(series._radii(np.ones(1))) == [1.0]
     few = np.r_[np.full(9999, 0.4), 0.9]
-    assert all(radius >= 0.4 for radius in series._radii(few, Trace.widest))
-    wide = list(series._radii(np.linspace(0.0, 0.8, 100), Trace.widest))
+    assert all(radius >= 0.4 for radius in series._radii(few))
+    wide = list(series._radii(np.linspace(0.0, 0.8, 100)))
     assert wide == sorted(wide, reverse=True)
     assert 0.8 <= wide[-1] < 0.83
     assert wide[0] > 0.95

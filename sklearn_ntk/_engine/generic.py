@@ -87,6 +87,13 @@ class TracedPairs(Pairs):
         known = self.xp, self.nngp, self.std_x, self.std_y  # without a cycle
         return Pairs.replace(self, cosine=cache(lambda: function(*known)))
 
+    def are_close(self, close, squared):
+        """None is; those that are count only where the squared sine is needed."""
+        if not isinstance(close, Pair):
+            return super().are_close(close, squared)
+        close.trace.guard(close, of=squared)
+        return False
+
     def _is_sum(self, symbol):
         core = getattr(value_of(symbol), "core", None)
         return core is not None and value_of(symbol).trace.nodes[core].op == "add"

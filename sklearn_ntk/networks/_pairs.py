@@ -92,11 +92,30 @@ class Pairs:
     def sin(self):
         """Sine of the angle, from the cosine where that is exact enough."""
         if callable(self.sine):
-            close = CLOSE if self.pixels is None else CLOSE_PIXELS
-            value = _sine_of(self.xp, self.cos, self.same, close)
+            value = self._sine_of_cosine()
             value = self.sine() if value is None else value
             object.__setattr__(self, "sine", value)
         return self.sine
+
+    def _sine_of_cosine(self):
+        """The sine, or None where some cosine is too close to 1 or -1."""
+        xp, cos = self.xp, self.cos
+        c = value_of(cos)
+        squared = (1.0 - c) * (1.0 + c)
+        close = squared <= (CLOSE if self.pixels is None else CLOSE_PIXELS)
+        if self.same is not None:
+            squared = xp.where(close & self.same, 0.0, squared)
+            close = close & ~self.same
+        if self.are_close(close, squared):
+            return None
+        sine = value_of(xp.sqrt(squared))
+        if not isinstance(cos, Dual):
+            return sine
+        return chain(sine, (cos, -ratio(xp, c, sine)))
+
+    def are_close(self, close, squared):
+        """Whether any pair is, of a mask of those that are too close for a sine."""
+        return self.xp.any(close)
 
     def replace(self, **changes):
         """A copy with some fields changed."""
@@ -136,25 +155,6 @@ class Pairs:
             gaussian=self.gaussian,
             width=self.width,
         )
-
-
-def _sine_of(xp, cos, same, limit):
-    """The sine, or None where some cosine is too close to 1 or -1.
-
-    Pairs of a row with itself do not count: their sine is 0.
-    """
-    c = value_of(cos)
-    squared = (1.0 - c) * (1.0 + c)
-    close = squared <= limit
-    if same is not None:
-        squared = xp.where(close & same, 0.0, squared)
-        close = close & ~same
-    if xp.any(close):
-        return None
-    sine = value_of(xp.sqrt(squared))
-    if not isinstance(cos, Dual):
-        return sine
-    return chain(sine, (cos, -ratio(xp, c, sine)))
 
 
 def sign_of(xp, x):

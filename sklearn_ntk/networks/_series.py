@@ -53,9 +53,8 @@ def as_series(trace, phi, std_x, std_y, cos):
     if std.min() < SMALLEST:
         raise TracingError("rows that are nearly zero")
     rows, series, radius = _found(trace, phi, std, cos)
-    widest = min(radius, trace.widest)
-    if widest < 1.0:
-        trace.guard(abs(cos) > widest)
+    if radius < 1.0:
+        trace.guard(abs(cos) > radius)
 
     def symbols(values):
         return trace.rows_like(std_x, std_y, values)
@@ -73,6 +72,8 @@ def as_series(trace, phi, std_x, std_y, cos):
     cosine, slope = _with_slope(trace, terms, cos)
     cosine = trace.settled(cosine)
     sine = trace.sqrt(trace.maximum((1.0 - cosine) * (1.0 + cosine), 0.0))
+    if trace.widest < 1.0:
+        trace.guard(abs(cosine) > trace.widest, of=sine)
     gain_x, gain_y = symbols(unit / std)
     return *symbols(size), cosine, lambda: sine, slope * (gain_x * gain_y)
 
@@ -83,7 +84,7 @@ def _found(trace, phi, std, cos):
     before = 1.0
     for stop in STOPS:
         rows = RowSeries(phi, std, stop)
-        for radius in _radii(cosines, trace.widest):
+        for radius in _radii(cosines):
             powers = rows.powers(radius, TOLERANCE, MOST)
             if not powers:
                 continue
@@ -103,17 +104,13 @@ def _at_zero(phi, powers):
     return np.array([first.get(n, 0.0) for n in powers])
 
 
-def _radii(cosines, widest):
-    """Radii that few of a sample of cosines are beyond; the best is the first.
-
-    Nor are many beyond `widest`.
-    """
+def _radii(cosines):
+    """Radii that few of a sample of cosines are beyond; the best is the first."""
     middle, high = np.quantile(cosines, [0.5, 1.0 - FEW])
     wanted = middle + MARGIN * (high - middle)
     enough = next((r for r in RADII if r >= wanted), RADII[-1])
     for radius in reversed(RADII):
-        beyond = cosines > min(radius, widest)
-        if radius <= enough and np.mean(beyond) <= FEW:
+        if radius <= enough and np.mean(cosines > radius) <= FEW:
             yield radius
 
 
