@@ -196,14 +196,15 @@ def quiet():
     return read_only(X)
 
 
-def check_series(activation, switch):
+def check_series(activation, switch, scale=1.0):
     """Programs of power series in the cosine, at all angles."""
+    X = read_only(scale * quiet())
     conv = Conv(3, weight_variance=1.3, bias_variance=0.0)
     layers = [conv, activation, AvgPool(2, 1), conv, activation]
     for end in (GlobalAvgPool(), Flatten()):
         network = on_images(*layers, end, Dense(), shape=(3, 4, 2))
-        assert program_of(network, quiet()) is not None
-        check_values(network, quiet(), switch)
+        assert program_of(network, X) is not None
+        check_values(network, X, switch)
 
 
 @pytest.mark.parametrize("activation", SMOOTH)
@@ -211,9 +212,16 @@ def test_power_series(activation, formulas):
     check_series(activation, formulas)
 
 
+@pytest.mark.parametrize("activation", SMOOTH[:-1])
+@pytest.mark.parametrize("scale", [4.0, 10.0])
+def test_power_series_of_many_degrees(activation, scale, formulas):
+    check_series(activation, formulas, scale)
+
+
 @pytest.mark.parametrize("activation", [Tanh(), SiLU()])
-def test_compiled_power_series(activation, compiled):
-    check_series(activation, compiled)
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_compiled_power_series(activation, scale, compiled):
+    check_series(activation, compiled, scale)
 
 
 def test_what_no_series_follows_is_left_to_formulas():

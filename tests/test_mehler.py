@@ -35,7 +35,7 @@ def truncated(expansions, *options, **most):
 def summed(series, std, cos):
     """The kernel and that of the derivative."""
     terms = [
-        (n, w * a[:, None] * a) for n, w, a in zip(series.powers, series.weights, series.coef, strict=True)
+        (n, weight * a[:, None] * a) for n, weight, a in zip(*series, strict=True)
     ]
     slope = sum(a * n * cos ** max(n - 1, 0) for n, a in terms)
     return sum(a * cos**n for n, a in terms), slope / np.outer(std, std)
@@ -123,6 +123,34 @@ def test_closed_forms(name, given, n):
     phi = NumericFunction(fn, derivative if given else None)
     found = truncated(RowSeries(phi, std), 0.9, 1e-12, ALL_DEGREES)
     assert_kernels(found, std, cos, *FORMULAS[name], tol=2e-12)
+
+
+@pytest.mark.parametrize(
+    ("high", "stop"), [(0.4, 384), (1.4, 384), (3.0, 1536), (8.0, 6144), (30.0, 98304)]
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_all_angles_and_large_standard_deviations(high, stop, given):
+    std = rows(40, 0.02, high)
+    cos = cosines(40, 1.0)
+    cos[2:20] = np.random.default_rng(2).uniform(0.999, 1.0, (18, 40))
+    fn, derivative = CLOSED["erf"]
+    phi = NumericFunction(fn, derivative if given else None)
+    found = truncated(RowSeries(phi, std, stop), 1.0, 2e-13, 400)
+    assert found.powers[-1] < stop
+    assert_kernels(found, std, cos, *FORMULAS["erf"], tol=5e-13)
+
+
+def test_terms_up_to_the_last_degree():
+    """Where nearly all of them count none is of a degree that is not known."""
+    highest = []
+    for std in np.linspace(1.2, 2.0, 161):
+        expansions = RowSeries(Tangent(), np.array([std, 0.5]))
+        found = truncated(expansions, 1.0, 1e-13, ALL_DEGREES)
+        if found is not None:
+            highest.append(found.powers[-1])
+            squares = found.weights @ found.coef**2
+            np.testing.assert_allclose(squares, expansions.size**2, rtol=2e-13)
+    assert 370 < max(highest) < 384
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-9])

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn_ntk._engine import evaluation
 from sklearn_ntk._engine.gram import gram
 from sklearn_ntk._engine.tracing import Trace, TracingError
-from sklearn_ntk.networks import MLP, Elementwise
+from sklearn_ntk.networks import MLP, Dense, Elementwise, ReLU, Sequential, Sigmoid
 from sklearn_ntk.networks import _numerical as numerical
 from sklearn_ntk.networks import _series as series
 from sklearn_ntk.networks._quadrature.hermite import NumericFunction
@@ -62,14 +62,39 @@ def test_agrees_with_the_formulas(activation, depth, used, monkeypatch):
         assert_allclose(a, b, rtol=1e-12, atol=1e-13 * np.max(b))
 
 
-def test_deep_networks(used, monkeypatch):
-    X = rows()
-    network = MLP(25, "tanh", weight_variance=1.3, bias_variance=0.1)
-    (ours,) = gram(network, X)
-    assert len(used) == 25
+@pytest.mark.parametrize(
+    ("activation", "depth", "scale"),
+    [
+        ("tanh", 25, 1.0),
+        ("sigmoid", 8, 1.0),  # whose rows all but coincide
+        ("tanh", 3, 12.0),  # which is all but a step
+        ("sigmoid", 2, 30.0),
+        ("silu", 2, 12.0),
+    ],
+)
+def test_nearly_parallel_rows_and_large_ones(
+    activation, depth, scale, used, monkeypatch
+):
+    X = scale * rows()
+    network = MLP(depth, activation, weight_variance=1.3, bias_variance=0.1)
+    ours = gram(network, X, kinds=KINDS)
+    assert len(used) == depth
     monkeypatch.setattr(evaluation, "traced", lambda *a, **k: None)
-    (exact,) = gram(network, X)
-    assert_allclose(ours, exact, rtol=1e-11)
+    exact = gram(network, X, kinds=KINDS)
+    for a, b in zip(ours, exact, strict=True):
+        assert_allclose(a, b, rtol=1e-11, atol=1e-13 * np.max(b))
+
+
+def test_a_kink_needs_angles_to_all_digits(used, monkeypatch):
+    layers = [Dense(), Sigmoid(), Dense(), Sigmoid(), Dense(), Sigmoid()]
+    network = Sequential(*layers, Dense(), ReLU(), Dense())
+    X = rows()
+    ours = gram(network, X, kinds=KINDS)
+    assert len(used) == 3
+    monkeypatch.setattr(evaluation, "traced", lambda *a, **k: None)
+    exact = gram(network, X, kinds=KINDS)
+    for a, b in zip(ours, exact, strict=True):
+        assert_allclose(a, b, rtol=1e-12)
 
 
 def test_in_single_precision(used):

@@ -117,7 +117,7 @@ class RowSeries:
         tolerance : float > 0
             What is left out is at most this, relative to the geometric mean of the
             rows' own values: :math:`\sqrt{K(x, x) K(x', x')}`, and likewise for the
-            derivative.
+            derivative. So is the error of few degrees for many.
         most : int, default=64
             The largest number of terms.
 
@@ -160,12 +160,15 @@ class _Rule:
         return fn(u) * self.root, fn(-u) * self.root
 
     def expand(self, fn, std):
-        """Coefficients, of shape (n, degrees), and root mean squares."""
+        """Coefficients, of shape (n, degrees), and root mean squares.
+
+        What is but rounding is 0: over small standard deviations it would be large.
+        """
         plus, minus = self.halves(fn, std)
-        a = np.empty((std.size, len(self.h)))
+        a, size = np.empty((std.size, len(self.h))), _norms(plus, minus)
         a[:, ~self.odd] = (plus + minus) @ self.h[~self.odd].T
         a[:, self.odd] = (plus - minus) @ self.h[self.odd].T
-        return a, _norms(plus, minus)
+        return np.where(np.abs(a) < _ROUNDING * size[:, None], 0.0, a), size
 
     def error(self, fn, std):
         """An estimate of the relative error: a second rule's, and at the far end."""
