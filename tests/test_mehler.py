@@ -34,9 +34,7 @@ def truncated(expansions, *options, **most):
 
 def summed(series, std, cos):
     """The kernel and that of the derivative."""
-    terms = [
-        (n, weight * a[:, None] * a) for n, weight, a in zip(*series, strict=True)
-    ]
+    terms = [(n, weight * a[:, None] * a) for n, weight, a in zip(*series, strict=True)]
     slope = sum(a * n * cos ** max(n - 1, 0) for n, a in terms)
     return sum(a * cos**n for n, a in terms), slope / np.outer(std, std)
 

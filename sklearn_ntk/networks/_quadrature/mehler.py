@@ -149,7 +149,7 @@ class _Rule:
 
     def __init__(self, top, terms):
         self.top, self.terms = top, terms
-        self.z, w = fine_rule(top, highest=terms.stop)
+        self.z, w = fine_rule(top, highest=terms.degrees[-1])
         self.root = np.sqrt(w)
         self.h = hermite(top, terms.degrees.tolist())
         self.odd = terms.degrees % 2 == 1

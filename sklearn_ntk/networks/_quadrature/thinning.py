@@ -66,7 +66,9 @@ class Degrees:
         It is the first difference that is left out.
         """
         last = _ORDER + 1
-        missing = _difference_coefficients(last + 1)[last] * _differences(last + 1)[last]
+        missing = (
+            _difference_coefficients(last + 1)[last] * _differences(last + 1)[last]
+        )
         found = np.zeros(terms.shape[:-1])
         for start, step in _levels(self.stop):
             for parity in (0, 1):
