@@ -196,13 +196,17 @@ def quiet():
     return read_only(X)
 
 
+def on_series(activation, end):
+    conv = Conv(3, weight_variance=1.3, bias_variance=0.0)
+    layers = [conv, activation, AvgPool(2, 1), conv, activation]
+    return on_images(*layers, end, Dense(), shape=(3, 4, 2))
+
+
 def check_series(activation, switch, scale=1.0):
     """Programs of power series in the cosine, at all angles."""
     X = read_only(scale * quiet())
-    conv = Conv(3, weight_variance=1.3, bias_variance=0.0)
-    layers = [conv, activation, AvgPool(2, 1), conv, activation]
     for end in (GlobalAvgPool(), Flatten()):
-        network = on_images(*layers, end, Dense(), shape=(3, 4, 2))
+        network = on_series(activation, end)
         assert program_of(network, X) is not None
         check_values(network, X, switch)
 
@@ -210,6 +214,16 @@ def check_series(activation, switch, scale=1.0):
 @pytest.mark.parametrize("activation", SMOOTH)
 def test_power_series(activation, formulas):
     check_series(activation, formulas)
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+@pytest.mark.parametrize("end", [GlobalAvgPool(), Flatten()])
+def test_gradients_of_power_series(activation, end, formulas):
+    check_gradient(on_series(activation, end), quiet(), formulas)
+
+
+def test_compiled_gradients_of_power_series(compiled):
+    check_gradient(on_series(SiLU(), GlobalAvgPool()), quiet(), compiled)
 
 
 @pytest.mark.parametrize("activation", SMOOTH[:-1])
@@ -250,6 +264,7 @@ def test_rows_with_too_many_coefficients_are_halved(room, formulas, monkeypatch)
     check_values(network, quiet(), formulas)
     assert all(n < 9 for n in n_programs)
     assert bool(n_programs) == (room > 0)
+    check_gradient(network, quiet(), formulas)
 
 
 def test_angles_that_nobody_asks_for_are_not_guarded(formulas):

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_ntk._engine import evaluation
-from sklearn_ntk._engine.gram import gram
+from sklearn_ntk._engine.gram import gradient, gram
 from sklearn_ntk._engine.tracing import Trace, TracingError
 from sklearn_ntk.networks import MLP, Dense, Elementwise, ReLU, Sequential, Sigmoid
 from sklearn_ntk.networks import _numerical as numerical
@@ -83,6 +83,29 @@ def test_nearly_parallel_rows_and_large_ones(
     exact = gram(network, X, kinds=KINDS)
     for a, b in zip(ours, exact, strict=True):
         assert_allclose(a, b, rtol=1e-11, atol=1e-13 * np.max(b))
+
+
+@pytest.mark.parametrize(
+    ("activation", "scale"),
+    [
+        ("tanh", 1.0),
+        ("tanh", 6.0),
+        ("sigmoid", 1.0),
+        ("softplus", 1.0),
+        ("silu", 3.0),
+        (Elementwise(np.sin, np.cos), 1.0),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients(activation, scale, kind, used, monkeypatch):
+    X = scale * rows()
+    network = MLP(3, activation, weight_variance=1.3, bias_variance=0.1)
+    K, ours = gradient(network, X, kind=kind)
+    assert len(used) == 3
+    monkeypatch.setattr(evaluation, "traced", lambda *a, **k: None)
+    L, exact = gradient(network, X, kind=kind)
+    assert_allclose(K, L, rtol=1e-12, atol=1e-13 * np.max(L))
+    assert_allclose(ours, exact, rtol=1e-10, atol=1e-12 * np.max(np.abs(exact)))
 
 
 def test_a_kink_needs_angles_to_all_digits(used, monkeypatch):

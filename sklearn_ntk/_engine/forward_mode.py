@@ -18,6 +18,7 @@ __all__ = [
     "gather",
     "linear",
     "part_of",
+    "plain_namespace",
     "scatter",
     "tangents_of",
     "value_of",
@@ -250,6 +251,11 @@ SLOPES = {
     "sinh": lambda xp, v, y: xp.cosh(v),
     "cosh": lambda xp, v, y: xp.sinh(v),
 }
+
+
+def plain_namespace(xp):
+    """What a `DualNamespace` wraps, or the namespace itself."""
+    return xp._xp if isinstance(xp, DualNamespace) else xp
 
 
 class DualNamespace:

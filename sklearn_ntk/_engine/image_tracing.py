@@ -259,7 +259,6 @@ class PixelTrace(Trace):
     pair_type, row_type = PixelPair, PixelRow
     enough = 0
     room = 2**24
-    widest = 1.0  # `sin` looks after angles
 
     def __init__(self, dtype):
         super().__init__()

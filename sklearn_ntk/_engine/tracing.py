@@ -206,7 +206,6 @@ class Trace:
     pair_type, row_type = Pair, Row
     enough = 2**18  # pairs, for which work on each row is worth its while
     room = math.inf  # for coefficients of all rows
-    widest = 1.0 - 1e-3  # cosine of an angle that `1 - cos` is exact enough for
 
     def __init__(self):
         self.nodes, self.guards, self.boundaries, self.inputs = [], [], [], []

@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 
 from sklearn_ntk._engine.devices import host_array
-from sklearn_ntk._engine.forward_mode import Dual, value_of
+from sklearn_ntk._engine.forward_mode import Dual, plain_namespace, value_of
 from sklearn_ntk._engine.tracing import Trace
 from sklearn_ntk._sklearn_private import Interval
 from sklearn_ntk.networks._activation import Activation
@@ -65,8 +65,8 @@ class Numerical(Activation):
         return self._transform(self._kernel(), xp, std_x, std_y, cos, sin)
 
     def _transform(self, kernel, xp, *operands):
-        if isinstance(xp, Trace):
-            return as_series(xp, kernel.phi, *operands[:3])
+        if isinstance(trace := plain_namespace(xp), Trace):
+            return as_series(trace, kernel.phi, *operands[:3])
         plain = [to_numpy(a) for a in operands]
         gradient = any(isinstance(a, Dual) for a in operands)
         found = kernel.moments(*plain, gradient=gradient)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from sklearn_ntk._engine.forward_mode import Dual, chain, value_of
 from sklearn_ntk._engine.tracing import Row, TooManyNumbersError, TracingError
 from sklearn_ntk.networks._quadrature.mehler import RowSeries
 from sklearn_ntk.networks._quadrature.thinning import runs
@@ -18,10 +19,11 @@ RADII = (*np.arange(0.3, 0.96, 0.025), 0.97, 0.98, 0.99, 0.995, 1.0)  # of cosin
 SMALLEST = 1e-6  # standard deviation of a row that is not 0
 TINY = 1e-300  # on either side of 0
 FEW = 5e-4  # share of pairs beyond: one costs as much as a thousand others
+TABLES = 1, 3  # of coefficients, of each row, without and with derivatives
 MARGIN = 1.75  # of how far a sample spreads, for there to be hardly any
 
 
-def as_series(trace, phi, std_x, std_y, cos):
+def as_series(trace, phi, *operands):
     r"""What `Activation.transform` returns, of symbols.
 
     .. math:: K = \sum_n a_n a_n' \cos^n\vartheta, \quad
@@ -35,7 +37,8 @@ def as_series(trace, phi, std_x, std_y, cos):
     trace : Trace
     phi : object
         The activation and its derivatives, as `RowSeries` takes it.
-    std_x, std_y, cos : Row, Row, Pair
+    *operands : Row, Row, Pair
+        Standard deviations and the cosine, or `Dual` around them.
 
     Raises
     ------
@@ -44,6 +47,7 @@ def as_series(trace, phi, std_x, std_y, cos):
     TooManyNumbersError
         If rows are too many for their coefficients.
     """
+    std_x, std_y, cos = map(value_of, operands)
     if not (isinstance(std_x, Row) and isinstance(std_y, Row)):
         raise TracingError("standard deviations that are not one for each row")
     if std_x.values.size * std_y.values.size < trace.enough:
@@ -52,34 +56,111 @@ def as_series(trace, phi, std_x, std_y, cos):
     zero, std = std == 0.0, np.where(std == 0.0, SMALLEST, std)
     if std.min() < SMALLEST:
         raise TracingError("rows that are nearly zero")
-    rows, series, radius = _found(trace, phi, std, cos)
+    differentiated = any(isinstance(a, Dual) for a in operands)
+    rows, series, radius = _found(trace, phi, std, cos, TABLES[differentiated])
     if radius < 1.0:
         trace.guard(abs(cos) > radius)
+    found = _Rows(phi, std, zero, rows, series, everywhere=radius == 1.0)
 
     def symbols(values):
         return trace.rows_like(std_x, std_y, values)
 
-    size, coef = rows.size, series.coef
-    if zero.any():
-        size = np.where(zero, abs(phi.value(np.zeros(1))), size)
-        coef = np.where(zero, _at_zero(phi, series.powers)[:, None], coef)
-    # at all angles that of the terms left: equal rows then are parallel to rounding
-    unit = np.sqrt(series.weights @ coef**2) if radius == 1.0 else size
-    unit = np.where(unit > 0.0, unit, 1.0)
-    pairs = zip(series.weights.tolist(), map(symbols, coef / unit), strict=True)
-    weighted = [(weight * a, b) for weight, (a, b) in pairs]
-    terms = dict(zip(series.powers, weighted, strict=True))
-    cosine, slope = _with_slope(trace, terms, cos)
-    cosine = trace.settled(cosine)
-    sine = trace.sqrt(trace.maximum((1.0 - cosine) * (1.0 + cosine), 0.0))
-    if trace.widest < 1.0:
-        trace.guard(abs(cosine) > trace.widest, of=sine)
-    gain_x, gain_y = symbols(unit / std)
-    return *symbols(size), cosine, lambda: sine, slope * (gain_x * gain_y)
+    sums = _Sums(trace, found, symbols, cos)
+    return sums.chained(*operands) if differentiated else sums.plain()
 
 
-def _found(trace, phi, std, cos):
-    """The rows, their series, and the cosine up to which it is to be used."""
+class _Rows:
+    """Coefficients of rows whose squares add up to 1, and what rows are divided by."""
+
+    def __init__(self, phi, std, zero, rows, series, *, everywhere):
+        self.std, self.zero, self.powers = std, zero, series.powers
+        self.weights, self.size, coef = series.weights, rows.size, series.coef
+        if zero.any():
+            self.size = np.where(zero, abs(phi.value(np.zeros(1))), self.size)
+            coef = np.where(zero, _at_zero(phi, series.powers)[:, None], coef)
+        # at all angles that of the terms left: equal rows then are parallel to rounding
+        unit = np.sqrt(self.weights @ coef**2) if everywhere else self.size
+        self.unit = np.where(unit > 0.0, unit, 1.0)
+        self.coef, self.everywhere = coef / self.unit, everywhere
+        self._growth = rows.growth
+
+    def derivatives(self):
+        """Derivatives in `std` of the coefficients, of `size` and of `unit`."""
+        coef, size = self._growth(self.powers)
+        coef, size = (np.where(self.zero, 0.0, a / self.std) for a in (coef, size))
+        unit = self.weights @ (self.coef * coef) if self.everywhere else size
+        return (coef - self.coef * unit) / self.unit, size, unit
+
+
+class _Sums:
+    """The series of pairs and their derivatives."""
+
+    def __init__(self, trace, rows, symbols, cos):
+        self.trace, self.rows, self.symbols, self.cos = trace, rows, symbols, cos
+        self.coef = [symbols(a) for a in rows.coef]
+        self.gain = symbols(rows.unit / rows.std)
+
+    def plain(self):
+        """What `Activation.transform` returns."""
+        x, y = zip(*self.coef, strict=True)
+        cosine, slope = self._sum(x, y)
+        gain_x, gain_y = self.gain
+        return *self._sizes(cosine), slope * (gain_x * gain_y)
+
+    def _sizes(self, cosine):
+        cosine = self.trace.settled(cosine)
+
+        def sine():
+            return self.trace.sqrt((1.0 - cosine) * (1.0 + cosine))
+
+        return *self.symbols(self.rows.size), cosine, sine
+
+    def _sum(self, x, y, *, derived=False):
+        """A series of the coefficients of rows, or its derivative; and the next one."""
+        weights, powers = self.rows.weights.tolist(), self.rows.powers
+        terms = zip(powers, weights, x, y, strict=True)
+        if derived:
+            chosen = {n - 1: (n * w * a, b) for n, w, a, b in terms if n > 0}
+        else:
+            chosen = {n: (w * a, b) for n, w, a, b in terms}
+        return _with_slope(self.trace, chosen, self.cos) if chosen else (0.0, 0.0)
+
+    def chained(self, std_x, std_y, cos):
+        """What `Activation.transform` returns, differentiated as the operands are."""
+        d_coef, d_size, d_unit = self.rows.derivatives()
+        (x, y), (d_x, d_y) = (
+            zip(*pairs, strict=True)
+            for pairs in (self.coef, [self.symbols(a) for a in d_coef])
+        )
+        cosine, _ = self._sum(x, y)
+        slope, bend = self._sum(x, y, derived=True)
+        (by_x, slope_by_x), (by_y, slope_by_y) = self._sum(d_x, y), self._sum(x, d_y)
+        gain_x, gain_y = self.gain
+        d_gain_x, d_gain_y = self.symbols(
+            (d_unit - self.rows.unit / self.rows.std) / self.rows.std
+        )
+        size_x, size_y, cosine, sine = self._sizes(cosine)
+        d_size_x, d_size_y = self.symbols(d_size)
+        both = gain_x * gain_y
+        return (
+            chain(size_x, (std_x, d_size_x)),
+            chain(size_y, (std_y, d_size_y)),
+            chain(cosine, (std_x, by_x), (std_y, by_y), (cos, slope)),
+            sine,
+            chain(
+                slope * both,
+                (std_x, slope_by_x * both + slope * (d_gain_x * gain_y)),
+                (std_y, slope_by_y * both + slope * (gain_x * d_gain_y)),
+                (cos, bend * both),
+            ),
+        )
+
+
+def _found(trace, phi, std, cos, tables):
+    """The rows, their series, and the cosine up to which it is to be used.
+
+    Of all coefficients there are as many tables.
+    """
     cosines = np.abs(trace.sampled(cos))
     before = 1.0
     for stop in STOPS:
@@ -88,7 +169,7 @@ def _found(trace, phi, std, cos):
             powers = rows.powers(radius, TOLERANCE, MOST)
             if not powers:
                 continue
-            if len(powers) * std.size > trace.room:
+            if tables * len(powers) * std.size > trace.room:
                 raise TooManyNumbersError("a series for many rows")
             return rows, rows.series(powers), radius
         if rows.rest > before**SOON:  # it falls as a power of the degree

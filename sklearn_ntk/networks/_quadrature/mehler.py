@@ -11,6 +11,7 @@ stand for all, see `thinning`. Coefficients are functions of :math:`\sigma` alon
 rows are many, they are interpolated in its logarithm.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,7 @@ class RowSeries:
         given = getattr(phi, "given", True)
         of_slope = rule.error(phi.slope, probes) if given else slope.error
         self._series, self._error = (value, slope), np.maximum(error, of_slope)
+        self._growth = partial(_Interpolated, partial(rule.grow, phi), std, error)
 
     @property
     def size(self):
@@ -143,6 +145,18 @@ class RowSeries:
         coef = self._series[0].columns(at)[:, self._inverse]
         return PowerSeries(powers, self._terms.weights[at], coef)
 
+    def growth(self, powers):
+        """Derivatives of coefficients and of `size` in the logarithm of `std`.
+
+        Returns
+        -------
+        coef : array of shape (n_powers, n_rows)
+        size : array of shape (n_rows,)
+        """
+        at, growth = np.searchsorted(self._terms.degrees, powers), self._growth()
+        size = np.where(self.size > 0.0, self.size, 1.0)
+        return growth.columns(at)[:, self._inverse], growth.size[self._inverse] / size
+
 
 class _Rule:
     """A rule on a half line, with Hermite polynomials at its nodes."""
@@ -164,11 +178,22 @@ class _Rule:
 
         What is but rounding is 0: over small standard deviations it would be large.
         """
-        plus, minus = self.halves(fn, std)
-        a, size = np.empty((std.size, len(self.h))), _norms(plus, minus)
+        halves = self.halves(fn, std)
+        return self._coefficients(*halves), _norms(*halves)
+
+    def grow(self, phi, std):
+        """Derivatives of those of phi in log(std), and of half the mean squares."""
+        values = self.halves(phi.value, std)
+        turned = self.halves(lambda u: u * phi.slope(u), std)
+        products = (np.sum(a * b, axis=1) for a, b in zip(values, turned, strict=True))
+        return self._coefficients(*turned), sum(products)
+
+    def _coefficients(self, plus, minus):
+        a = np.empty((len(plus), len(self.h)))
         a[:, ~self.odd] = (plus + minus) @ self.h[~self.odd].T
         a[:, self.odd] = (plus - minus) @ self.h[self.odd].T
-        return np.where(np.abs(a) < _ROUNDING * size[:, None], 0.0, a), size
+        least = _ROUNDING * _norms(plus, minus)[:, None]
+        return np.where(np.abs(a) < least, 0.0, a)
 
     def error(self, fn, std):
         """An estimate of the relative error: a second rule's, and at the far end."""
@@ -225,20 +250,18 @@ class _Truncation:
         return self.terms.error(of_pairs * at).max()
 
 
-class _Expansion(_Truncation):
-    """Hermite coefficients of a function at given, increasing, standard deviations.
+class _Interpolated:
+    """Coefficients of rows, and a number of each, in the order of their `std`.
 
-    Few are by quadrature; others are interpolated, on pieces as short as it takes.
+    Few are computed, by `expand`; others are interpolated, on pieces as short as it
+    takes.
     """
 
-    def __init__(self, rule, fn, std, error):
-        self.rule, self.fn, self.std = rule, fn, std
+    def __init__(self, expand, std, error):
+        self.expand, self.std = expand, std
         self.target = np.maximum(_CONVERGED, error)
         self.pieces, self.samples = [], []
         self._cover(0, std.size)
-        std, coef, size = (np.concatenate(s) for s in zip(*self.samples, strict=True))
-        self.samples = std, coef, size
-        self._share(rule.terms, rule.terms.degrees, coef, size)
 
     def _cover(self, start, stop):
         if stop - start <= _NODES:
@@ -257,10 +280,11 @@ class _Expansion(_Truncation):
         middle, half = 0.5 * (x[0] + x[-1]), 0.5 * (x[-1] - x[0])
         scale = max(half, _NARROW) / nodes[0]
         std = np.exp(middle + scale * nodes)
-        coef, size = self.rule.expand(self.fn, std)
+        coef, size = self.expand(std)
         series = chebyshev_transform(_NODES) @ np.column_stack([coef, size])
+        largest = max(np.abs(coef).max(), np.abs(size).max())
         missing = np.abs(series[-2:]).max()
-        if half > _NARROW and missing > self.target * size.max():
+        if half > _NARROW and missing > self.target * largest:
             return False
         self.samples.append((std, coef, size))
         self.pieces.append((series, chebvander((x - middle) / scale, _NODES - 1)))
@@ -268,13 +292,13 @@ class _Expansion(_Truncation):
 
     def _keep(self, std):
         """Add a piece from the rows themselves."""
-        coef, size = self.rule.expand(self.fn, std)
+        coef, size = self.expand(std)
         self.samples.append((std, coef, size))
         self.pieces.append((np.column_stack([coef, size]), None))
 
     @property
     def size(self):
-        """Root mean squares, of shape (n,)."""
+        """The number of each row."""
         return self.columns([-1])[0]
 
     def columns(self, at):
@@ -284,6 +308,16 @@ class _Expansion(_Truncation):
             for coef, basis in self.pieces
         ]
         return np.concatenate(parts).T
+
+
+class _Expansion(_Interpolated, _Truncation):
+    """Hermite coefficients of a function, with its root mean squares."""
+
+    def __init__(self, rule, fn, std, error):
+        super().__init__(partial(rule.expand, fn), std, error)
+        std, coef, size = (np.concatenate(s) for s in zip(*self.samples, strict=True))
+        self.samples = std, coef, size
+        self._share(rule.terms, rule.terms.degrees, coef, size)
 
 
 class _Derivative(_Truncation):
