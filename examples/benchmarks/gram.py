@@ -201,10 +201,17 @@ def main():
         ours, other = in_turns(args.repeats, gram(MLP(3, activation)), relu)
         show(f"depth 3, {activation}", ours, relu=other)
 
-    both = NTK(MLP(3, weight_variance_bounds=(1e-3, 1e3)))
-    gradient = timed(lambda: both(X, eval_gradient=True))
-    ours, other = in_turns(args.repeats, gradient, relu)
-    show("gradient in two variances", ours, value=other)
+    deep = gram(MLP(10))
+    for activation in ("tanh", "sigmoid"):
+        ours, other = in_turns(args.repeats, gram(MLP(10, activation)), deep)
+        show(f"depth 10, {activation}", ours, relu=other)
+
+    for activation in ("relu", "tanh"):
+        both = NTK(MLP(3, activation, weight_variance_bounds=(1e-3, 1e3)))
+        gradient = timed(lambda both=both: both(X, eval_gradient=True))
+        value = timed(lambda both=both: both(X))
+        ours, other = in_turns(args.repeats, gradient, value)
+        show(f"{activation}, gradient in two variances", ours, value=other)
 
     ours, other = in_turns(args.repeats, relu, gram(MLP(3), n_jobs=1))
     show("depth 3, all cores", ours, **{"one core": other})

@@ -19,7 +19,8 @@ __all__ = ["ImageBlocks", "image_program"]
 
 CLOSE = 1e-9  # 1 - |cos| of two rows that differ in a few digits only
 FEW = 2**14  # pairs of pixels that formulas are done with before there is a program
-MANY = 2**21  # pairs of pixels for which compiled code is loaded
+MANY = 2**27  # operations on pairs of pixels for which compiled code is loaded
+SHORT = 64  # operations of a program that is not known yet
 OWN = 2**17  # of rows with themselves, which programs of several stages are worth
 SHARE = 0.25  # of rows that a program is not right for, above which formulas do all
 
@@ -137,15 +138,15 @@ class ImageBlocks:
         ]
 
 
-def _is_compiled(evaluation):
+def _is_compiled(evaluation, n_operations=SHORT):
     """Whether there is numba, and enough to do for it."""
-    many = evaluation.n_pairs * evaluation.tile.entries >= MANY
+    many = evaluation.n_pairs * evaluation.tile.entries * n_operations >= MANY
     return many and bool(importlib.util.find_spec("numba"))
 
 
 def _runner(evaluation, program, dtype):
     """What runs a program."""
-    if _is_compiled(evaluation):
+    if _is_compiled(evaluation, program.n_operations):
         from sklearn_ntk._engine.image_numba import ImageNumbaProgram
 
         return ImageNumbaProgram(program, dtype)

@@ -46,6 +46,12 @@ class Program:
             start for start in trace.boundaries if kept.intersection(range(start))
         ]
 
+    @property
+    def n_operations(self):
+        """How many there are on each pair, of a series one for each term."""
+        nodes = [self.nodes[index] for index in self.order]
+        return int(sum(a.args[1] if a.op in SERIES else 1 for a in nodes))
+
     def with_nodes(self, nodes):
         """The program with other operations, that compute the same."""
         other = copy(self)
