@@ -120,7 +120,9 @@ class Sigmoid(Numerical):
     -----
     The logistic function is a mixture of error functions of random scales, for which
     a few Gauss nodes have full accuracy. Where many pairs have standard deviations
-    below 32, that is done once, on a table; others take some microseconds a pair.
+    below 32, that is done once, on a table; others take some microseconds a pair. Where
+    there are more still, up to a standard deviation of 50, the kernel is a power series
+    in the cosine with coefficients for each row.
 
     References
     ----------
