@@ -6,7 +6,11 @@ from scipy.special import erf, expit
 
 from sklearn_ntk.networks import ELU, SELU, Elementwise, Sigmoid, SiLU, Softplus, Tanh
 from sklearn_ntk.networks._quadrature.functions import ExpLinear, Logistic, Tangent
-from sklearn_ntk.networks._quadrature.hermite import NumericFunction
+from sklearn_ntk.networks._quadrature.hermite import (
+    NumericFunction,
+    fine_rule,
+    hermite,
+)
 from sklearn_ntk.networks._quadrature.mehler import RowSeries
 
 ALL_DEGREES = 250
@@ -136,6 +140,36 @@ def test_all_angles_and_large_standard_deviations(high, stop, given):
     found = truncated(RowSeries(phi, std, stop), 1.0, 2e-13, 400)
     assert found.powers[-1] < stop
     assert_kernels(found, std, cos, *FORMULAS["erf"], tol=5e-13)
+
+
+@pytest.mark.parametrize("top", [0.5, 0.9, 0.97, 1.0])
+@pytest.mark.parametrize("stop", [384, 1536])
+@pytest.mark.parametrize(
+    ("fn", "high"),
+    [
+        (lambda u: np.cos(6.2 * u + 1.0), 2.0),
+        (lambda u: np.cos(4.4 * u + 1.0), 3.0),
+        (lambda u: np.tanh(u) * np.cos(3.6 * u), 4.0),
+        (lambda u: np.exp(-6.0 * (u - 1.5) ** 2), 2.0),
+        (lambda u: np.sin(u * u), 2.0),
+    ],
+)
+def test_terms_that_oscillate_are_not_taken_for_others(fn, high, stop, top):
+    """What is said to be exact is, against all degrees."""
+    std = np.append(rows(12, high / 20.0, high), high)
+    expansions = RowSeries(NumericFunction(fn), std, stop)
+    found = truncated(expansions, top, 1e-12, 1000)
+    if found is None:
+        return
+    z, w = fine_rule(max(high, 1.0))
+    h, n = hermite(max(high, 1.0), range(stop)), np.arange(stop)
+    signs = (-1.0) ** n[:, None]
+    plus, minus = (fn(std[:, None] * x) * np.sqrt(w) for x in (z, -z))
+    a = plus @ h.T + minus @ (signs * h).T
+    for cos in (top, 0.99 * top, 0.95 * top, -top):
+        value, _ = summed(found, std, cos)
+        error = np.abs(value - a * cos**n @ a.T)
+        assert np.max(error / outer_root(expansions.size**2)) < 1e-11
 
 
 def test_terms_up_to_the_last_degree():

@@ -98,7 +98,10 @@ class Pairs:
         return self.sine
 
     def _sine_of_cosine(self):
-        """The sine, or None where some cosine is too close to 1 or -1."""
+        """The sine, or None where some cosine is too close to 1 or -1.
+
+        Pairs of a row with itself do not count: their sine is 0.
+        """
         xp, cos = self.xp, self.cos
         c = value_of(cos)
         squared = (1.0 - c) * (1.0 + c)

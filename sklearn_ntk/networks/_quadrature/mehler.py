@@ -30,7 +30,7 @@ _LARGEST = 2.0**50
 _NODES, _WIDTH, _NARROW = 20, 1.0, 1e-3
 _ROUNDING, _CONVERGED = 2e-16, 4e-15
 _END, _PROBES, _SPAN = 11.0, 6, 16.0
-_ANGLES = 12
+_ANGLES, _SAMPLES = 8, 64  # at which an error is estimated
 
 
 class PowerSeries(NamedTuple):
@@ -227,7 +227,7 @@ class _Truncation:
         rest = np.where(size > 0, 1.0 - ratio**2 @ terms.weights, 0.0)
         self.terms, self.powers, self.rest = terms, powers, np.max(np.abs(rest))
         self.share = np.max(ratio**2, axis=0) * np.abs(terms.weights)
-        self.some = ratio[np.linspace(0, len(ratio) - 1, _PROBES).astype(int)]
+        self.some = ratio[:: -(-len(ratio) // _SAMPLES)]
 
     def kept(self, top_cos, tolerance):
         """Degrees, in order, without the smallest terms that add up to less.
@@ -235,7 +235,7 @@ class _Truncation:
         None if all of them are not enough.
         """
         spare = tolerance - self.rest * top_cos**self.terms.stop
-        if spare < 0.0 or self._thinned(top_cos) > tolerance:
+        if not (spare >= 0.0 and self._thinned(top_cos) <= tolerance):
             return None
         terms = self.share * top_cos**self.powers
         order = np.argsort(terms)
@@ -246,8 +246,10 @@ class _Truncation:
         """The error of few degrees for many, for some rows at some angles."""
         decay = np.append(0.0, np.geomspace(0.1 / self.terms.stop, 0.3, _ANGLES))
         at = (top_cos * np.exp(-decay))[:, None] ** self.powers
-        of_pairs = self.some[:, None, None] * self.some[:, None]
-        return self.terms.error(of_pairs * at).max()
+        rows = self.some
+        others = rows, np.roll(rows, 1, axis=0), rows[::-1]
+        errors = (self.terms.error(rows * b * at[:, None]) for b in others)
+        return max(error.max() for error in errors)
 
 
 class _Interpolated:
@@ -328,7 +330,8 @@ class _Derivative(_Truncation):
         degrees = rule.terms.degrees
         coef = coef * np.sqrt(degrees) / std[:, None]
         slopes = _norms(*rule.halves(slope, std))
-        slopes = np.maximum(slopes, np.sqrt(coef**2 @ rule.terms.weights))
+        squares = np.maximum(coef**2 @ rule.terms.weights, 0.0)
+        slopes = np.maximum(slopes, np.sqrt(squares))
         self._share(rule.terms, np.maximum(degrees - 1.0, 0.0), coef, slopes)
         noise = _ROUNDING * size / (std * np.where(slopes > 0, slopes, 1.0))
         self.error = noise.max()

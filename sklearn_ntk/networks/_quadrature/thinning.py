@@ -21,6 +21,7 @@ __all__ = ["runs", "thinned"]
 
 _DENSE = 96  # degrees below which all are taken
 _ORDER = 14  # of differences
+_SHIFTS = 0, 4, 8  # in a level, whose nodes differences from there are taken of
 
 
 def _difference_coefficients(count):
@@ -63,18 +64,18 @@ class Degrees:
     def error(self, terms):
         """An estimate of the error of sums over the last axis.
 
-        It is the first difference that is left out.
+        It is the first difference that is left out where a level begins, or as high a
+        one within the level, which is large where terms are not smooth.
         """
         last = _ORDER + 1
-        missing = (
-            _difference_coefficients(last + 1)[last] * _differences(last + 1)[last]
-        )
+        missing = _difference_coefficients(last + 1)[-1] * _differences(last + 1)[-1]
         found = np.zeros(terms.shape[:-1])
         for start, step in _levels(self.stop):
-            for parity in (0, 1):
-                at = start + parity + step * np.arange(last + 1)
-                of_level = terms[..., np.searchsorted(self.degrees, at)]
-                found += 0.25 * step * np.abs(of_level @ missing)
+            for first in (start + shift * step for shift in _SHIFTS):
+                for parity in (0, 1):
+                    at = first + parity + step * np.arange(last + 1)
+                    of_level = terms[..., np.searchsorted(self.degrees, at)]
+                    found += 0.25 * step * np.abs(of_level @ missing)
         return found
 
 
