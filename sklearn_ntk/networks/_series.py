@@ -82,6 +82,7 @@ class _Rows:
         unit = np.sqrt(self.weights @ coef**2) if everywhere else self.size
         self.unit = np.where(unit > 0.0, unit, 1.0)
         self.coef, self.everywhere = coef / self.unit, everywhere
+        self.gain = self.unit / std
         self._growth = rows.growth
 
     def derivatives(self):
@@ -98,7 +99,7 @@ class _Sums:
     def __init__(self, trace, rows, symbols, cos):
         self.trace, self.rows, self.symbols, self.cos = trace, rows, symbols, cos
         self.coef = [symbols(a) for a in rows.coef]
-        self.gain = symbols(rows.unit / rows.std)
+        self.gain = symbols(rows.gain)
 
     def plain(self):
         """What `Activation.transform` returns."""
@@ -136,9 +137,8 @@ class _Sums:
         slope, bend = self._sum(x, y, derived=True)
         (by_x, slope_by_x), (by_y, slope_by_y) = self._sum(d_x, y), self._sum(x, d_y)
         gain_x, gain_y = self.gain
-        d_gain_x, d_gain_y = self.symbols(
-            (d_unit - self.rows.unit / self.rows.std) / self.rows.std
-        )
+        d_gain = (d_unit - self.rows.gain) / self.rows.std
+        d_gain_x, d_gain_y = self.symbols(d_gain)
         size_x, size_y, cosine, sine = self._sizes(cosine)
         d_size_x, d_size_y = self.symbols(d_size)
         both = gain_x * gain_y

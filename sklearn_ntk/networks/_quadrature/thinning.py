@@ -60,6 +60,18 @@ class Degrees:
             degrees.append(np.sort(np.concatenate((found, found + 1))))
             weights.append(np.repeat(weight, 2))
         self.degrees, self.weights = map(np.concatenate, (degrees, weights))
+        last = _ORDER + 1
+        coefficient = _difference_coefficients(last + 1)[-1]
+        self._missing = coefficient * _differences(last + 1)[-1]
+        places = [
+            (start + shift * step + parity, step)
+            for start, step in _levels(stop)
+            for shift in _SHIFTS
+            for parity in (0, 1)
+        ]
+        first, step = np.array(places, dtype=int).reshape(-1, 2).T
+        nodes = first[:, None] + step[:, None] * np.arange(last + 1)
+        self._nodes, self._scale = np.searchsorted(self.degrees, nodes), 0.25 * step
 
     def error(self, terms):
         """An estimate of the error of sums over the last axis.
@@ -67,16 +79,7 @@ class Degrees:
         It is the first difference that is left out where a level begins, or as high a
         one within the level, which is large where terms are not smooth.
         """
-        last = _ORDER + 1
-        missing = _difference_coefficients(last + 1)[-1] * _differences(last + 1)[-1]
-        found = np.zeros(terms.shape[:-1])
-        for start, step in _levels(self.stop):
-            for first in (start + shift * step for shift in _SHIFTS):
-                for parity in (0, 1):
-                    at = first + parity + step * np.arange(last + 1)
-                    of_level = terms[..., np.searchsorted(self.degrees, at)]
-                    found += 0.25 * step * np.abs(of_level @ missing)
-        return found
+        return np.abs(terms[..., self._nodes] @ self._missing) @ self._scale
 
 
 def _levels(stop):
